@@ -1,0 +1,197 @@
+import { z } from 'zod';
+import { choice, flag, httpUrl, list, mapping, milliseconds, money, price, text, whole } from './fields.ts';
+import { DIALECTS } from './providers.ts';
+
+/** The shape of headgate.yaml (DESIGN 4). It is a contract: sections and names may be added, never changed. */
+
+const MODEL_ID = 'a model id of the form creator/name, such as anthropic/claude-sonnet-4';
+const MODEL_PATTERN = 'a model id or a pattern such as "anthropic/*"';
+
+const timeouts = mapping({
+  connectMs: milliseconds().optional().describe('Time to open a connection to the provider.'),
+  firstTokenMs: milliseconds()
+    .optional()
+    .describe('Time to the first token (reasoning counts); binds only while another endpoint is left to try.'),
+  streamStallMs: milliseconds().optional().describe('Longest silence inside a stream.'),
+}).describe('Overrides of the timeouts of the level above.');
+
+const pricing = mapping({
+  input: price().optional(),
+  output: price().optional(),
+  inputCacheRead: price().optional(),
+  inputCacheWrite: price().optional(),
+}).describe('US dollars per token; takes the place of the built-in price.');
+
+const server = mapping({
+  host: text('an address to listen on, such as 0.0.0.0').default('0.0.0.0'),
+  port: whole('a TCP port', 0, 65535).default(8080),
+  processes: z
+    .union([z.literal('auto'), z.int().min(1).max(1024)], { error: '"auto" or a whole number from 1 to 1024' })
+    .default('auto')
+    .describe('Ingress processes; auto is one per CPU.'),
+  maxBodyBytes: whole('bytes', 1024, 1_073_741_824).default(33_554_432),
+  requestTimeoutMs: milliseconds().default(600_000),
+  keepAliveCommentMs: milliseconds(0)
+    .default(15_000)
+    .describe('Silence after which a stream gets a comment; 0: never.'),
+  cors: mapping({
+    origins: list(text('an origin such as https://app.example.com, or "*"'), 'origins')
+      .default(['*'])
+      .describe('Origins that browsers may call from; ["*"] is all of them, [] turns CORS off.'),
+  }).prefault({}),
+});
+
+const REDIS_URL = 'a Redis URL: redis://, rediss:// (TLS), redis+sentinel:// or redis+cluster://';
+
+const redis = mapping({
+  url: z
+    .string({ error: REDIS_URL })
+    .regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]+/, { error: REDIS_URL })
+    .default('redis://127.0.0.1:6379'),
+  prefix: z
+    .string({ error: 'letters, digits and : _ . -' })
+    .regex(/^[A-Za-z0-9:_.-]+$/, { error: 'letters, digits and : _ . -' })
+    .default('hg')
+    .describe('Every key in Redis begins with it.'),
+});
+
+const limit = () => whole('units above zero', 1, Number.MAX_SAFE_INTEGER).optional();
+
+const keyLimits = mapping({
+  requestsPerMinute: limit(),
+  tokensPerMinute: limit(),
+  requestsPerDay: limit(),
+  tokensPerDay: limit(),
+  concurrency: limit().describe('Requests in flight at one time.'),
+});
+
+const budget = mapping({
+  usd: money(),
+  window: choice(['day', 'week', 'month', 'total']).default('month'),
+  mode: choice(['hard', 'soft', 'shadow'])
+    .default('hard')
+    .describe('hard refuses, soft warns in headers, shadow only records.'),
+});
+
+const EXPIRY = 'a date such as 2027-01-31 (00:00 UTC) or 2027-01-31T18:00:00Z';
+
+const apiKey = mapping({
+  name: text('a name for this key').describe('Shows in logs, spans and reports.'),
+  key: z
+    .string({ error: 'the key: printable characters without spaces' })
+    .regex(/^[\x21-\x7e]{1,1024}$/, { error: 'the key: printable characters without spaces' })
+    .optional()
+    .describe('The key itself, best as ${VARIABLE}; stored hashed. Either this or keyHash.'),
+  keyHash: z
+    .string({ error: '64 hexadecimal digits: the SHA-256 of the key' })
+    .regex(/^[0-9a-fA-F]{64}$/, { error: '64 hexadecimal digits: the SHA-256 of the key' })
+    .optional()
+    .describe('SHA-256 of the key in hexadecimal: printf %s "$KEY" | sha256sum'),
+  models: list(text(MODEL_PATTERN), 'model ids or patterns').optional().describe('What it may use; absent means all.'),
+  limits: keyLimits.optional(),
+  budget: budget.optional(),
+  disabled: flag().default(false),
+  expiresAt: z
+    .union([z.iso.date(), z.iso.datetime({ offset: true })], { error: EXPIRY })
+    .optional()
+    .describe('ISO date or date and time; refused from then on.'),
+  group: text('the name of a group').optional().describe('Reporting dimension shared by several keys.'),
+});
+
+const oidc = mapping({
+  issuer: httpUrl('https://token.example.com'),
+  audience: text('the audience that tokens must carry'),
+  subjectClaim: text('the name of a claim').default('sub'),
+});
+
+const auth = mapping({
+  keys: list(apiKey, 'keys').default([]),
+  oidc: list(oidc, 'OIDC issuers').default([]),
+});
+
+const CREDENTIALS = 'a service account: a mapping, or its JSON text';
+
+const provider = mapping({
+  dialect: choice(DIALECTS).optional().describe('Language of its API; known for well-known provider names.'),
+  baseUrl: httpUrl('https://api.example.com/v1')
+    .optional()
+    .describe("What the provider's official SDK calls its base URL; known for well-known provider names."),
+  apiKey: text('an API key, or none').optional().describe('The key, best as ${VARIABLE}; none sends no key.'),
+  apiVersion: text('an API version such as 2024-10-21').optional().describe('azure'),
+  project: text('a Google Cloud project id').optional().describe('vertex'),
+  location: text('a Google Cloud location such as us-east5').optional().describe('vertex'),
+  accessToken: text('an OAuth access token').optional().describe('vertex'),
+  credentials: z
+    .union([text(CREDENTIALS), z.record(z.string(), z.unknown())], { error: CREDENTIALS })
+    .optional()
+    .describe('vertex: a service-account object'),
+  credentialsFile: text('the path of a credentials file').optional().describe('vertex'),
+  region: text('an AWS region such as us-east-1').optional().describe('bedrock'),
+  accessKeyId: text('an AWS access key id').optional().describe('bedrock'),
+  secretAccessKey: text('an AWS secret access key').optional().describe('bedrock'),
+  sessionToken: text('an AWS session token').optional().describe('bedrock'),
+  timeouts: timeouts.optional(),
+  zeroDataRetention: flag().default(false).describe('Label: this provider keeps nothing of what it is sent.'),
+  noPromptTraining: flag().default(false).describe('Label: this provider does not train on prompts.'),
+});
+
+const endpoint = mapping({
+  provider: text('the name of a configured provider'),
+  model: text("the provider's own model id"),
+  publisher: choice(['google', 'anthropic']).optional().describe('vertex: inferred from the model when absent'),
+  timeouts: timeouts.optional(),
+  pricing: pricing.optional(),
+});
+
+const model = mapping({
+  id: z
+    .string({ error: MODEL_ID })
+    .regex(/^[A-Za-z0-9._-]+\/[A-Za-z0-9._:@/-]+$/, { error: MODEL_ID })
+    .describe('Public id, creator/name: what clients ask for.'),
+  type: choice(['chat', 'embedding']).optional().describe('Known for built-in models, otherwise chat.'),
+  endpoints: list(endpoint, 'endpoints')
+    .min(1, { error: 'at least one endpoint ({ provider, model })' })
+    .describe('The providers that can serve it, in default order.'),
+  name: text('a name for people').optional(),
+  description: text('a description').optional(),
+  contextWindow: whole('tokens', 1, 1_000_000_000).optional(),
+  maxTokens: whole('tokens', 1, 1_000_000_000).optional(),
+  pricing: pricing.optional(),
+});
+
+const PROVIDER_NAME = 'a provider name of letters, digits and . _ -';
+
+export const configSchema = mapping({
+  server: server.prefault({}),
+  redis: redis.prefault({}),
+  auth: auth.prefault({}),
+  providers: z
+    .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: PROVIDER_NAME }), provider, {
+      error: (issue) => (issue.code === 'invalid_key' ? PROVIDER_NAME : 'a mapping of provider names to providers'),
+    })
+    .prefault({})
+    .describe('Absent: each provider whose usual variable (OPENAI_API_KEY, ...) is set.'),
+  models: list(model, 'models')
+    .optional()
+    .describe('Absent: the built-in models that the configured providers can serve.'),
+  limits: mapping({
+    onRedisLoss: choice(['allow', 'deny']).default('allow').describe('What limits do while Redis is away.'),
+  }).prefault({}),
+  timeouts: mapping({
+    connectMs: milliseconds().default(5000),
+    firstTokenMs: milliseconds().default(10_000),
+    streamStallMs: milliseconds().default(10_000),
+  }).prefault({}),
+  network: mapping({
+    allowPrivateFileUrls: flag()
+      .default(false)
+      .describe('Lets clients name image and file URLs on private addresses. Guards URLs clients send, not baseUrl.'),
+  }).prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type ConfigKey = Config['auth']['keys'][number];
+export type ConfigProvider = Config['providers'][string];
+export type ConfigModel = NonNullable<Config['models']>[number];
+export type ConfigTimeouts = z.output<typeof timeouts>;
+export type ConfigPricing = z.output<typeof pricing>;

@@ -1,0 +1,112 @@
+import type { ChatRequest, Usage } from '../chat/index.ts';
+import type { GatewayError } from '../errors/index.ts';
+
+/**
+ * One provider language: pure functions from data to data, no I/O and no clock. A dialect turns an OpenAI request into
+ * the provider's, and the provider's answers, stream events and errors into OpenAI's.
+ */
+export interface Dialect {
+  readonly name: string;
+  encodeChat(request: ChatRequest, target: Target): EncodedRequest;
+  /** Throws a GatewayError when the body is not an answer of this dialect. */
+  decodeChat(body: Buffer, context: AnswerContext): ChatAnswer;
+  /** One decoder a stream. */
+  streamDecoder(context: StreamContext): StreamDecoder;
+  /** Any non-2xx answer; never throws. The result's `failure` tells the relay what to do next. */
+  decodeError(answer: ErrorAnswer): GatewayError;
+}
+
+/** What of an endpoint a dialect may see. */
+export interface Target {
+  /** Provider's name in the configuration; picks `providerOptions.<name>`. */
+  readonly provider: string;
+  /** The provider's own model id. */
+  readonly model: string;
+  readonly baseUrl: string;
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface EncodedRequest {
+  /** Absolute URL. */
+  readonly url: string;
+  /** Flat name, value list, lower-case names; includes authentication. */
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+  /** Fields that were dropped or altered, for `provider_metadata.gateway.warnings`. */
+  readonly warnings: readonly string[];
+}
+
+export interface AnswerContext {
+  /** Becomes the answer's `id`. */
+  readonly generationId: string;
+  /** Public id of the model that answers. */
+  readonly model: string;
+}
+
+export interface ChatAnswer {
+  /** The finished answer: JSON text with the gateway's metadata in its places. */
+  render(metadata: AnswerMetadata): Buffer;
+  readonly usage: Usage | null;
+  readonly finishReasons: readonly string[];
+  readonly responseId: string | null;
+  readonly responseModel: string | null;
+  /** Some choice has text, a tool call, a refusal or the like. */
+  readonly hasContent: boolean;
+}
+
+/** JSON texts made by the relay once the outcome is known. */
+export interface AnswerMetadata {
+  /** The `provider_metadata` object. */
+  readonly json: string;
+  /** Repeat it at the top level (header `x-gateway-metadata: top`). */
+  readonly atTop: boolean;
+}
+
+export interface StreamContext extends AnswerContext {
+  readonly includeUsage: boolean;
+  /** Number of choices that must finish. */
+  readonly choices: number;
+  /** Seconds since the epoch, for chunks that the gateway makes itself. */
+  readonly created: number;
+}
+
+/** Collects finished SSE frames. */
+export interface FrameSink {
+  bytes(bytes: Buffer, start?: number, end?: number): void;
+  text(text: string): void;
+}
+
+/** Decodes one provider stream into OpenAI SSE frames. The frames that end the stream come from `finish`, and only then. */
+export interface StreamDecoder {
+  /**
+   * Takes one provider event (its `data`, and its `event` name or ''). Throws a GatewayError when the event is malformed
+   * or reports a failure.
+   */
+  event(data: Buffer, name: string, out: FrameSink): void;
+  /** Takes over what the provider has proved: writes metadata, finish chunks, the usage chunk if asked for, and `[DONE]`. */
+  finish(metadata: AnswerMetadata, out: FrameSink): void;
+  readonly progress: StreamProgress;
+}
+
+export interface StreamProgress {
+  /** Content (text, reasoning, tool call, refusal, ...) has been written. */
+  readonly hasContent: boolean;
+  /** Every choice has its finish reason: the answer is complete. */
+  readonly complete: boolean;
+  /** The provider's terminal event has been seen. */
+  readonly ended: boolean;
+  readonly usage: Usage | null;
+  readonly finishReasons: readonly string[];
+  readonly responseId: string | null;
+  readonly responseModel: string | null;
+}
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly header: (name: string) => string | undefined;
+  readonly body: Buffer;
+  readonly provider: string;
+  /** Milliseconds since the epoch, for HTTP dates in `retry-after`. */
+  readonly now: number;
+}

@@ -1,0 +1,11 @@
+export type {
+  AnswerMetadata,
+  ChatAnswer,
+  Dialect,
+  EncodedRequest,
+  FrameSink,
+  StreamDecoder,
+  StreamProgress,
+  Target,
+} from './dialect.ts';
+export { findDialect } from './registry.ts';

@@ -1,0 +1,14 @@
+import type { Dialect } from '../dialect.ts';
+import { decodeOpenAiError } from './error.ts';
+import { encodeOpenAiChat } from './request.ts';
+import { decodeOpenAiChat } from './response.ts';
+import { OpenAiStream } from './stream.ts';
+
+/** The OpenAI chat completions API and every provider that speaks it. Bytes pass through wherever they can. */
+export const openai: Dialect = {
+  name: 'openai',
+  encodeChat: encodeOpenAiChat,
+  decodeChat: decodeOpenAiChat,
+  streamDecoder: (context) => new OpenAiStream(context),
+  decodeError: decodeOpenAiError,
+};

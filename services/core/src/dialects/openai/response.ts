@@ -1,0 +1,97 @@
+import { type Usage, usageFromOpenAi } from '../../chat/index.ts';
+import { GatewayError } from '../../errors/index.ts';
+import {
+  arrayElements,
+  type Edit,
+  findMember,
+  type Member,
+  objectMembers,
+  splice,
+  valueEnd,
+} from '../../json/index.ts';
+import type { AnswerContext, AnswerMetadata, ChatAnswer } from '../dialect.ts';
+import { decodeOpenAiStreamError } from './error.ts';
+import { type Choice, type Completion, hasContent, isKnownFinish, repairChoice } from './shapes.ts';
+
+/** A `chat.completion` answer: its own bytes, with `id` and `model` rewritten and the gateway's metadata put in. */
+export function decodeOpenAiChat(body: Buffer, context: AnswerContext): ChatAnswer {
+  const completion = parse(body);
+  const choices = completion.choices ?? [];
+  if (completion.error !== undefined && completion.error !== null) {
+    throw decodeOpenAiStreamError(completion.error, 'provider');
+  }
+  if (!Array.isArray(completion.choices)) throw unreadable('it has no choices');
+  const unknown = choices.find((choice) => !isKnownFinish(choice.finish_reason));
+  if (unknown) throw unreadable(`unknown finish_reason ${JSON.stringify(unknown.finish_reason)}`);
+  // Not `some`: every choice must be repaired.
+  const repaired = choices.filter((choice) => repairChoice(choice, choice.message)).length > 0;
+  return new OpenAiAnswer(repaired ? Buffer.from(JSON.stringify(completion)) : body, completion, choices, context);
+}
+
+class OpenAiAnswer implements ChatAnswer {
+  readonly usage: Usage | null;
+  readonly finishReasons: readonly string[];
+  readonly responseId: string | null;
+  readonly responseModel: string | null;
+  readonly hasContent: boolean;
+  readonly #body: Buffer;
+  readonly #context: AnswerContext;
+
+  constructor(body: Buffer, completion: Completion, choices: readonly Choice[], context: AnswerContext) {
+    this.#body = body;
+    this.#context = context;
+    this.usage = usageFromOpenAi(completion.usage);
+    this.finishReasons = choices.map((choice) => choice.finish_reason ?? 'stop');
+    this.responseId = typeof completion.id === 'string' ? completion.id : null;
+    this.responseModel = typeof completion.model === 'string' ? completion.model : null;
+    this.hasContent = choices.some((choice) => hasContent(choice.message));
+  }
+
+  render(metadata: AnswerMetadata): Buffer {
+    const members = objectMembers(this.#body);
+    const edits: Edit[] = [];
+    const inserts: string[] = [];
+    const set = (key: string, value: string): void => {
+      const member = findMember(members, key);
+      if (member) edits.push({ start: member.valueStart, end: member.end, text: value });
+      else inserts.push(`"${key}":${value},`);
+    };
+    set('id', JSON.stringify(this.#context.generationId));
+    set('model', JSON.stringify(this.#context.model));
+    if (metadata.atTop) set('provider_metadata', metadata.json);
+    const choices = findMember(members, 'choices');
+    if (choices) edits.push(...messageMetadata(this.#body, choices, metadata.json));
+    const [first] = members;
+    if (first && inserts.length > 0) edits.push({ start: first.start, end: first.start, text: inserts.join('') });
+    return splice(this.#body, edits);
+  }
+}
+
+/** `choices[i].message.provider_metadata` (WIRE 2.4). */
+function messageMetadata(body: Buffer, choices: Member, json: string): Edit[] {
+  return arrayElements(body, choices.valueStart).flatMap((choice) => {
+    const message = findMember(objectMembers(body, choice.start), 'message');
+    if (!message || body[message.valueStart] !== 0x7b) return [];
+    const close = valueEnd(body, message.valueStart) - 1;
+    const comma = objectMembers(body, message.valueStart).length > 0 ? ',' : '';
+    return [{ start: close, end: close, text: `${comma}"provider_metadata":${json}` }];
+  });
+}
+
+function parse(body: Buffer): Completion {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw unreadable('it is not JSON');
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw unreadable('it is not an object');
+  return parsed;
+}
+
+function unreadable(why: string): GatewayError {
+  return new GatewayError('response_error', `The provider sent an answer that cannot be read: ${why}.`, {
+    failure: 'overloaded',
+    code: 'invalid_provider_response',
+  });
+}

@@ -1,0 +1,82 @@
+/** OpenAI answers as they really arrive: every field may be missing or of another type until it has been looked at. */
+export interface Completion {
+  id?: unknown;
+  model?: unknown;
+  created?: unknown;
+  choices?: Choice[];
+  usage?: unknown;
+  error?: unknown;
+}
+
+export interface Choice {
+  index?: number;
+  message?: Message;
+  delta?: Message;
+  finish_reason?: string | null;
+  logprobs?: unknown;
+}
+
+export interface Message {
+  role?: string;
+  content?: unknown;
+  refusal?: unknown;
+  reasoning?: unknown;
+  reasoning_content?: unknown;
+  reasoning_details?: unknown;
+  tool_calls?: ToolCall[] | null;
+  function_call?: unknown;
+  audio?: unknown;
+  images?: unknown;
+}
+
+export interface ToolCall {
+  index?: number;
+  id?: string | null;
+  type?: string;
+  function?: { name?: string | null; arguments?: string | null } | null;
+}
+
+/** Reasons that the OpenAI API defines; another one is not guessed at (WIRE 2.19). */
+const FINISH_REASONS = new Set(['stop', 'length', 'tool_calls', 'content_filter', 'function_call']);
+
+export const isKnownFinish = (reason: unknown): boolean =>
+  reason === null || reason === undefined || (typeof reason === 'string' && FINISH_REASONS.has(reason));
+
+const isFilled = (value: unknown): boolean => value !== undefined && value !== null && value !== '';
+
+/** Whether a message or delta carries anything that the client asked for. */
+export function hasContent(message: Message | undefined | null): boolean {
+  if (!message) return false;
+  return (
+    isFilled(message.content) ||
+    (Array.isArray(message.tool_calls) && message.tool_calls.length > 0) ||
+    isFilled(message.refusal) ||
+    isFilled(message.reasoning) ||
+    isFilled(message.reasoning_content) ||
+    isFilled(message.function_call) ||
+    isFilled(message.audio) ||
+    isFilled(message.images)
+  );
+}
+
+/** Puts right what imitations get wrong (WIRE 2.19): changes the choice in place, true when it did. */
+export function repairChoice(choice: Choice, message: Message | undefined): boolean {
+  const calls = message?.tool_calls;
+  if (!Array.isArray(calls) || calls.length === 0) return false;
+  let repaired = false;
+  calls.forEach((call, i) => {
+    if (!isFilled(call.id)) {
+      call.id = `call_${choice.index ?? 0}_${i}`;
+      repaired = true;
+    }
+    if (call.function && !isFilled(call.function.arguments)) {
+      call.function.arguments = '{}';
+      repaired = true;
+    }
+  });
+  if (choice.finish_reason === 'stop') {
+    choice.finish_reason = 'tool_calls';
+    repaired = true;
+  }
+  return repaired;
+}

@@ -1,0 +1,196 @@
+import { type Usage, usageFromOpenAi } from '../../chat/index.ts';
+import { GatewayError } from '../../errors/index.ts';
+import type { AnswerMetadata, FrameSink, StreamContext, StreamDecoder, StreamProgress } from '../dialect.ts';
+import { ChunkHead } from './chunk-head.ts';
+import { decodeOpenAiStreamError } from './error.ts';
+import { type Choice, type Completion, hasContent, isKnownFinish } from './shapes.ts';
+import { ToolCallStream } from './tool-call-stream.ts';
+
+const DONE = '[DONE]';
+const CLOSE_BRACE = 0x7d;
+const NULL_USAGE = Buffer.from(',"usage":null}');
+
+/**
+ * An OpenAI stream: each chunk is parsed to be checked and observed, and its own bytes are sent on with only `id` and
+ * `model` rewritten. A chunk is written anew only where it breaks a rule of WIRE 2.13 or 2.19.
+ * Finish chunks are held back until the end is proved.
+ */
+export class OpenAiStream implements StreamDecoder, StreamProgress {
+  hasContent = false;
+  ended = false;
+  usage: Usage | null = null;
+  responseId: string | null = null;
+  responseModel: string | null = null;
+  readonly #context: StreamContext;
+  readonly #head: ChunkHead;
+  readonly #roles = new Set<number>();
+  readonly #finished = new Map<number, string>();
+  readonly #held: string[] = [];
+  #tools: ToolCallStream | null = null;
+  #usageJson: string | null = null;
+  #created: number | null = null;
+
+  constructor(context: StreamContext) {
+    this.#context = context;
+    this.#head = new ChunkHead(context.generationId, context.model);
+  }
+
+  get progress(): StreamProgress {
+    return this;
+  }
+
+  get complete(): boolean {
+    return this.#finished.size >= this.#context.choices;
+  }
+
+  get finishReasons(): readonly string[] {
+    return [...this.#finished.values()];
+  }
+
+  event(data: Buffer, _name: string, out: FrameSink): void {
+    if (data.length <= 8 && data.toString('latin1').trim() === DONE) {
+      this.ended = true;
+      return;
+    }
+    if (this.ended) return;
+    const chunk = parse(data);
+    if (chunk.error !== undefined && chunk.error !== null) throw decodeOpenAiStreamError(chunk.error, 'provider');
+    this.#observe(chunk);
+    const choices = chunk.choices;
+    // The usage chunk, and Azure's first chunk with filter results: clients index choices[0] (WIRE 2.19).
+    if (!Array.isArray(choices) || choices.length === 0) return;
+    const intact = this.#putRight(choices);
+    if (choices.some((choice) => isFinished(choice))) this.#split(chunk, choices, out);
+    else if (intact && (chunk.usage ?? null) === null) this.#pass(data, chunk, out);
+    else this.#write(chunk, out);
+  }
+
+  #observe(chunk: Completion): void {
+    if (this.responseId === null && typeof chunk.id === 'string') this.responseId = chunk.id;
+    if (this.responseModel === null && typeof chunk.model === 'string') this.responseModel = chunk.model;
+    if (this.#created === null && typeof chunk.created === 'number') this.#created = chunk.created;
+    // The later number wins.
+    if (chunk.usage !== undefined && chunk.usage !== null) {
+      this.usage = usageFromOpenAi(chunk.usage) ?? this.usage;
+      if (this.#context.includeUsage) this.#usageJson = JSON.stringify(chunk.usage);
+    }
+  }
+
+  /** Puts roles and tool calls right, in place; true when nothing had to be. */
+  #putRight(choices: readonly Choice[]): boolean {
+    let intact = true;
+    for (const choice of choices) {
+      const index = choice.index ?? 0;
+      if (!choice.delta) {
+        choice.delta = {};
+        intact = false;
+      }
+      const delta = choice.delta;
+      if (!this.#roles.has(index)) {
+        this.#roles.add(index);
+        if (delta.role === undefined) {
+          delta.role = 'assistant';
+          intact = false;
+        }
+      }
+      if (delta.tool_calls) {
+        this.#tools ??= new ToolCallStream();
+        if (this.#tools.putRight(index, delta.tool_calls)) intact = false;
+      }
+      if (!this.hasContent && hasContent(delta)) this.hasContent = true;
+    }
+    return intact;
+  }
+
+  /** The provider's own bytes behind the rewritten head; `usage` is null where it was asked for, absent where not. */
+  #pass(data: Buffer, chunk: Completion, out: FrameSink): void {
+    const head = this.#head.match(data) ?? this.#head.learn(data);
+    const has = chunk.usage === null;
+    const wants = this.#context.includeUsage;
+    const end = has && !wants ? data.length - NULL_USAGE.length : data.length - 1;
+    if (head === null || data[data.length - 1] !== CLOSE_BRACE || (has && !wants && !endsInNullUsage(data))) {
+      this.#write(chunk, out);
+      return;
+    }
+    out.bytes(head.replacement);
+    out.bytes(data, head.length, end);
+    out.text(wants && !has ? ',"usage":null}\n\n' : '}\n\n');
+  }
+
+  /** Sends what a chunk says beside its finish reasons, and holds those back. */
+  #split(chunk: Completion, choices: readonly Choice[], out: FrameSink): void {
+    const open: Choice[] = [];
+    for (const choice of choices) {
+      const reason = choice.finish_reason ?? null;
+      if (reason === null) open.push(choice);
+      else {
+        if (!isKnownFinish(reason)) throw malformed(`unknown finish_reason ${JSON.stringify(reason)}`);
+        const says = hasContent(choice.delta) || choice.delta?.role !== undefined;
+        if (says) open.push({ ...choice, finish_reason: null });
+        this.#finish(chunk, { ...choice, delta: {}, ...(says ? { logprobs: null } : {}) }, choice.index ?? 0, reason);
+      }
+    }
+    if (open.length > 0) this.#write({ ...chunk, choices: open }, out);
+  }
+
+  #finish(chunk: Completion, choice: Choice, index: number, reason: string): void {
+    if (this.#finished.has(index)) return;
+    const calls = this.#tools?.has(index) ?? false;
+    const finish_reason = calls && reason === 'stop' ? 'tool_calls' : reason;
+    this.#finished.set(index, finish_reason);
+    const missing = this.#tools?.missingArguments(index) ?? [];
+    if (missing.length > 0) {
+      this.#held.push(
+        this.#frame({ ...chunk, choices: [{ ...choice, delta: { tool_calls: missing }, finish_reason: null }] }),
+      );
+    }
+    this.#held.push(this.#frame({ ...chunk, choices: [{ ...choice, finish_reason }] }));
+  }
+
+  #write(chunk: Completion, out: FrameSink): void {
+    out.text(this.#frame(chunk));
+  }
+
+  #frame(chunk: Completion): string {
+    const { usage: _, ...rest } = chunk;
+    const own = { ...rest, id: this.#context.generationId, model: this.#context.model };
+    return `data: ${JSON.stringify(this.#context.includeUsage ? { ...own, usage: null } : own)}\n\n`;
+  }
+
+  finish(metadata: AnswerMetadata, out: FrameSink): void {
+    const { generationId, model, includeUsage } = this.#context;
+    const created = this.#created ?? this.#context.created;
+    const head = `{"id":"${generationId}","object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},`;
+    const top = metadata.atTop ? `,"provider_metadata":${metadata.json}` : '';
+    const delta = `{"provider_metadata":${metadata.json}}`;
+    const nullUsage = includeUsage ? ',"usage":null' : '';
+    out.text(`data: ${head}"choices":[{"index":0,"delta":${delta},"finish_reason":null}]${nullUsage}${top}}\n\n`);
+    for (const frame of this.#held) out.text(frame);
+    if (this.#usageJson !== null) out.text(`data: ${head}"choices":[],"usage":${this.#usageJson}}\n\n`);
+    out.text('data: [DONE]\n\n');
+  }
+}
+
+const isFinished = (choice: Choice): boolean => choice.finish_reason !== null && choice.finish_reason !== undefined;
+
+const endsInNullUsage = (data: Buffer): boolean =>
+  data.length > NULL_USAGE.length &&
+  data.compare(NULL_USAGE, 0, NULL_USAGE.length, data.length - NULL_USAGE.length) === 0;
+
+function parse(data: Buffer): Completion {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(data.toString('utf8'));
+  } catch {
+    throw malformed('a chunk is not valid JSON');
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw malformed('a chunk is not an object');
+  return parsed;
+}
+
+function malformed(why: string): GatewayError {
+  return new GatewayError('response_error', `The provider's stream cannot be read: ${why}.`, {
+    failure: 'stream_broken',
+    code: 'invalid_provider_response',
+  });
+}

@@ -1,0 +1,99 @@
+import { type FailureClass, GatewayError, type GatewayErrorOptions } from '../errors/index.ts';
+
+/** What a dialect found in a provider's error body. */
+export interface ProviderFault {
+  readonly provider: string;
+  readonly status: number;
+  /** The provider's own words; empty when it had none. */
+  readonly message: string;
+  readonly param: string | null;
+  readonly code: string | null;
+  readonly retryAfterMs: number | undefined;
+  /** When the dialect can tell more than the status does. */
+  readonly failure?: FailureClass;
+}
+
+/** The failure class that goes with a status alone (DESIGN 6). */
+export function classOfStatus(status: number): FailureClass {
+  if (status === 429) return 'rate_limited';
+  if (status === 401 || status === 403) return 'auth';
+  if (status >= 500 || status === 408 || status === 409) return 'overloaded';
+  return 'bad_request';
+}
+
+/** The error that the client sees for a provider's fault (WIRE 2.11, 2.17, 2.19). */
+export function providerError(fault: ProviderFault): GatewayError {
+  const failure = fault.failure ?? classOfStatus(fault.status);
+  const said = redact(fault.message);
+  const options: GatewayErrorOptions = {
+    failure,
+    ...(fault.code === null ? {} : { code: fault.code }),
+    ...(fault.retryAfterMs === undefined ? {} : { retryAfterMs: fault.retryAfterMs }),
+  };
+  switch (failure) {
+    case 'rate_limited':
+      return new GatewayError('rate_limit_exceeded', said || `The provider ${fault.provider} is rate limiting.`, {
+        retryAfterMs: 1_000,
+        ...options,
+      });
+    case 'auth':
+      // The provider's words on our credential stay with the operator: they may quote it.
+      return new GatewayError('upstream_error', `The provider ${fault.provider} refused the gateway's credentials.`, {
+        ...options,
+        code: 'provider_auth_failed',
+      });
+    case 'context_length':
+      return new GatewayError('invalid_request_error', said || 'The request is too long for the model.', {
+        ...options,
+        param: fault.param ?? 'messages',
+        code: 'context_length_exceeded',
+      });
+    case 'content_filter':
+      return new GatewayError('invalid_request_error', said || 'The provider refused this content.', {
+        ...options,
+        param: fault.param,
+        code: fault.code ?? 'content_filter',
+      });
+    case 'bad_request':
+      return badRequest(fault, said, options);
+    default:
+      return overloaded(fault, said, options);
+  }
+}
+
+function badRequest(fault: ProviderFault, said: string, options: GatewayErrorOptions): GatewayError {
+  const message = said || `The provider ${fault.provider} refused the request (status ${fault.status}).`;
+  const withParam = { ...options, param: fault.param };
+  switch (fault.status) {
+    case 402:
+      // Our account at the provider ran dry: not the caller's money, and not theirs to fix.
+      return new GatewayError('upstream_error', message, {
+        ...options,
+        code: fault.code ?? 'provider_payment_required',
+      });
+    case 404:
+      return new GatewayError('model_not_found', message, withParam);
+    case 413:
+      return new GatewayError('request_too_large', message, withParam);
+    case 422:
+      return new GatewayError('unprocessable_entity', message, withParam);
+    case 424:
+      return new GatewayError('failed_dependency', message, withParam);
+    default:
+      return new GatewayError('invalid_request_error', message, withParam);
+  }
+}
+
+function overloaded(fault: ProviderFault, said: string, options: GatewayErrorOptions): GatewayError {
+  const message = said || `The provider ${fault.provider} failed (status ${fault.status}).`;
+  if (fault.status === 503 || fault.status === 529) {
+    return new GatewayError('service_unavailable', message, { retryAfterMs: 1_000, ...options });
+  }
+  if (fault.status === 504 || fault.status === 408) return new GatewayError('upstream_timeout', message, options);
+  return new GatewayError('upstream_error', message, options);
+}
+
+/** Key-like tokens in a provider's message are cut out: some providers quote the credential that they refuse. */
+export function redact(message: string): string {
+  return message.replace(/\b(sk|pk|rk|key|hg|gsk|xai|Bearer)[-_ ][\w*.-]{6,}/gi, '[redacted]').slice(0, 2_000);
+}

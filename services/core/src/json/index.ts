@@ -1,0 +1,12 @@
+export {
+  arrayElements,
+  findMember,
+  type Member,
+  objectMembers,
+  type Span,
+  skipSpace,
+  stringEnd,
+  valueEnd,
+} from './scan.ts';
+export { type Skeleton, skeleton } from './skeleton.ts';
+export { type Edit, HEADROOM, removeMembers, SpliceBody, splice } from './splice.ts';

@@ -1,0 +1,1 @@
+export { costUsd, fromDecimal, toDecimal } from './cost.ts';

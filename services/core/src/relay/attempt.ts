@@ -1,0 +1,241 @@
+import type { Dispatcher } from 'undici';
+import type { ChatAnswer, Dialect, StreamDecoder } from '../dialects/index.ts';
+import { GatewayError } from '../errors/index.ts';
+import type { PlannedAttempt } from '../routing/index.ts';
+import { networkError, SseParser, type UpstreamCall, type UpstreamPools } from '../upstream/index.ts';
+import { FrameBuffer } from './frame-buffer.ts';
+
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+const MAX_ERROR_BYTES = 1024 * 1024;
+/** A provider that leaves its connection open behind the terminal event is cut off after this. */
+const LINGER_MS = 2_000;
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** What an attempt tells the relay. Each attempt ends with exactly one of `succeeded`, `answered`, `failed`, or by `abort`. */
+export interface AttemptOwner {
+  /** Frames of one upstream read; the buffer is reused, so it is written or copied at once. */
+  frames(attempt: Attempt, frames: FrameBuffer): void;
+  /** A stream came to its proved end. */
+  succeeded(attempt: Attempt): void;
+  /** A whole JSON answer. */
+  answered(attempt: Attempt, answer: ChatAnswer): void;
+  failed(attempt: Attempt, error: GatewayError): void;
+}
+
+const frames = new FrameBuffer();
+
+/** One call to one provider endpoint: an undici dispatch handler that turns bytes into frames or into an answer. */
+export class Attempt implements Dispatcher.DispatchHandler {
+  readonly planned: PlannedAttempt;
+  readonly decoder: StreamDecoder | null;
+  readonly startedAt = performance.now();
+  status: number | null = null;
+  lastDataAt = this.startedAt;
+  firstDataAt: number | null = null;
+  readonly #owner: AttemptOwner;
+  readonly #dialect: Dialect;
+  readonly #decodeAnswer: (body: Buffer) => ChatAnswer;
+  #parser: SseParser | null = null;
+  #controller: Dispatcher.DispatchController | null = null;
+  #headers: Headers = {};
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #flushing = false;
+  /** Nothing that arrives is looked at any more. */
+  #over = false;
+  #responseEnded = false;
+
+  constructor(
+    owner: AttemptOwner,
+    planned: PlannedAttempt,
+    dialect: Dialect,
+    decoder: StreamDecoder | null,
+    decodeAnswer: (body: Buffer) => ChatAnswer,
+  ) {
+    this.#owner = owner;
+    this.planned = planned;
+    this.#dialect = dialect;
+    this.decoder = decoder;
+    this.#decodeAnswer = decodeAnswer;
+  }
+
+  start(pools: UpstreamPools, call: UpstreamCall): void {
+    try {
+      pools.dispatch(call, this);
+    } catch (error) {
+      this.#fail(networkError(error, this.#provider));
+    }
+  }
+
+  /** Ends the call at once; the owner hears nothing more of it. */
+  abort(): void {
+    this.#over = true;
+    this.#queue = [];
+    this.#controller?.abort(new Error('attempt aborted'));
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.lastDataAt = performance.now();
+    this.#controller?.resume();
+  }
+
+  get #provider(): string {
+    return this.planned.endpoint.provider.name;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(new Error('attempt aborted'));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    if (status < 200) return;
+    this.status = status;
+    this.#headers = headers;
+    this.lastDataAt = performance.now();
+    if (status >= 300 || this.decoder === null || this.#header('content-type')?.includes('json')) return;
+    const { decoder } = this;
+    this.#parser = new SseParser({ onEvent: (data, name) => decoder.event(data, name, frames) });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) return;
+    this.lastDataAt = performance.now();
+    this.firstDataAt ??= this.lastDataAt;
+    this.#queue.push(chunk);
+    if (this.#parser === null) this.#limitAnswer(chunk.length);
+    else if (!this.#flushing) {
+      // undici calls once for each HTTP chunk; what one read brought is sent as one write.
+      this.#flushing = true;
+      queueMicrotask(this.#flush);
+    }
+  }
+
+  #limitAnswer(bytes: number): void {
+    this.#queuedBytes += bytes;
+    const limit = this.status === 200 ? MAX_ANSWER_BYTES : MAX_ERROR_BYTES;
+    if (this.#queuedBytes <= limit) return;
+    const error = unreadable(this.#provider, `it is larger than ${limit} bytes`);
+    this.#fail(error);
+    this.#controller?.abort(error);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    const parser = this.#parser;
+    if (this.#over || parser === null || this.#queue.length === 0) return;
+    const chunks = this.#queue;
+    this.#queue = [];
+    frames.reset();
+    let error: GatewayError | null = null;
+    try {
+      for (const chunk of chunks) parser.feed(chunk);
+    } catch (thrown) {
+      error = thrown instanceof GatewayError ? thrown : unreadable(this.#provider, 'an event is malformed');
+    }
+    // What was good before the fault goes out first.
+    if (frames.length > 0) this.#owner.frames(this, frames);
+    if (this.#over) return;
+    if (error !== null) {
+      this.#fail(error);
+      this.#controller?.abort(error);
+    } else if (this.decoder?.progress.ended) this.endOfStream();
+  };
+
+  onResponseEnd(): void {
+    this.#responseEnded = true;
+    if (this.#over) return;
+    if (this.#parser !== null) {
+      this.#flush();
+      this.endOfStream();
+      return;
+    }
+    const body = this.#queue.length === 1 && this.#queue[0] ? this.#queue[0] : Buffer.concat(this.#queue);
+    this.#queue = [];
+    if (this.status === null || this.status >= 300) this.#fail(this.#errorAnswer(body));
+    else this.#wholeAnswer(body);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#responseEnded = true;
+    if (this.#over) return;
+    if (this.#parser === null || this.firstDataAt === null) {
+      this.#fail(networkError(error, this.#provider));
+      return;
+    }
+    this.#flush();
+    // The answer was complete before the connection broke.
+    if (this.decoder?.progress.complete) this.endOfStream();
+    else this.#fail(broken(this.#provider, 'the connection broke', error));
+  }
+
+  /** The stream is at its end, or is taken to be: a success only when every choice has finished. */
+  endOfStream(): void {
+    if (this.#over) return;
+    if (!this.decoder?.progress.complete) {
+      this.#fail(broken(this.#provider, 'it ended without a finish reason'));
+      return;
+    }
+    this.#over = true;
+    if (!this.#responseEnded) this.#linger();
+    this.#owner.succeeded(this);
+  }
+
+  #linger(): void {
+    setTimeout(() => {
+      if (!this.#responseEnded) this.#controller?.abort(new Error('no end of response after the end of the stream'));
+    }, LINGER_MS).unref();
+  }
+
+  #wholeAnswer(body: Buffer): void {
+    try {
+      const answer = this.#decodeAnswer(body);
+      if (this.decoder !== null) throw unreadable(this.#provider, 'a stream was asked for, a whole answer came');
+      this.#over = true;
+      this.#owner.answered(this, answer);
+    } catch (thrown) {
+      this.#fail(thrown instanceof GatewayError ? thrown : unreadable(this.#provider, 'it is malformed'));
+    }
+  }
+
+  #errorAnswer(body: Buffer): GatewayError {
+    return this.#dialect.decodeError({
+      status: this.status ?? 502,
+      header: (name) => this.#header(name),
+      body,
+      provider: this.#provider,
+      now: Date.now(),
+    });
+  }
+
+  #header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
+  #fail(error: GatewayError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#owner.failed(this, error);
+  }
+}
+
+function broken(provider: string, how: string, cause?: unknown): GatewayError {
+  return new GatewayError('upstream_error', `The stream of the provider ${provider} broke off: ${how}.`, {
+    failure: 'stream_broken',
+    code: 'stream_broken',
+    cause,
+  });
+}
+
+function unreadable(provider: string, why: string): GatewayError {
+  return new GatewayError('response_error', `The answer of the provider ${provider} cannot be read: ${why}.`, {
+    failure: 'stream_broken',
+    code: 'invalid_provider_response',
+  });
+}

@@ -1,0 +1,28 @@
+import type { ChatRequest } from '../chat/index.ts';
+import type { Plan } from '../routing/index.ts';
+import type { RequestObservation } from '../telemetry/index.ts';
+import type { UpstreamPools } from '../upstream/index.ts';
+import type { RelayOutcome } from './sink.ts';
+
+/** All that the relay needs to know of one request. */
+export interface RelayRequest {
+  readonly chat: ChatRequest;
+  readonly plan: Plan;
+  /** Public model id as the client gave it. */
+  readonly requestedModel: string;
+  readonly generationId: string;
+  /** Seconds since the epoch. */
+  readonly created: number;
+  /** `performance.now()` by which the answer must be complete. */
+  readonly deadlineAt: number;
+  /** How long that was from the start, for the message. */
+  readonly timeoutMs: number;
+  /** Silence after which a stream gets a comment; 0 sends none. */
+  readonly keepAliveMs: number;
+  readonly metadataAtTop: boolean;
+  readonly simulated: boolean;
+  readonly pools: UpstreamPools;
+  readonly observation: RequestObservation;
+  /** Called once, when nothing more will be sent or received. */
+  readonly onSettled: (outcome: RelayOutcome) => void;
+}

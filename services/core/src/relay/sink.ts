@@ -1,0 +1,30 @@
+import type { GatewayError } from '../errors/index.ts';
+import type { TokenUsage } from '../telemetry/index.ts';
+
+/** Where the relay sends its answer. None of these may throw; after the client has gone they do nothing. */
+export interface RelaySink {
+  /** Status line and headers of a stream; comes before the first `write`. `provider` is null while none has answered. */
+  openStream(provider: string | null): void;
+  /** False asks to wait: the relay pauses the provider until `Relay.clientDrained`. The bytes are copied. */
+  write(bytes: Buffer): boolean;
+  endStream(): void;
+  /** A whole JSON answer. */
+  answer(body: Buffer, provider: string): void;
+  /** A JSON error, before anything has been sent. */
+  refuse(error: GatewayError): void;
+}
+
+/** How a request ended; told once. Times are `performance.now()`. */
+export interface RelayOutcome {
+  readonly error: GatewayError | null;
+  readonly clientAborted: boolean;
+  /** Provider and public model that answered, or failed last. */
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly attempts: number;
+  readonly firstContentAt: number | null;
+  readonly usage: TokenUsage | null;
+  readonly costUsd: string | null;
+  /** A stream had been opened: the error, if any, went out as a frame. */
+  readonly streamed: boolean;
+}

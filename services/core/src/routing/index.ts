@@ -1,0 +1,1 @@
+export { type Plan, type PlannedAttempt, planAttempts, type RoutingOptions } from './plan.ts';

@@ -1,0 +1,66 @@
+import type { EndpointEntry, ModelEntry } from '../catalog/index.ts';
+import { GatewayError } from '../errors/index.ts';
+
+/** What of `providerOptions.gateway` decides the order of attempts (WIRE 2.3). */
+export interface RoutingOptions {
+  readonly order?: readonly string[] | undefined;
+  readonly only?: readonly string[] | undefined;
+  readonly ignore?: readonly string[] | undefined;
+}
+
+export interface PlannedAttempt {
+  readonly model: ModelEntry;
+  readonly endpoint: EndpointEntry;
+}
+
+export interface Plan {
+  /** Never empty. */
+  readonly attempts: readonly PlannedAttempt[];
+  /** For people: which endpoints were considered and why in this order. */
+  readonly reasoning: string;
+}
+
+/**
+ * The order in which endpoints are tried. Pure: the same input gives the same plan. `models` is the model asked for,
+ * then its fallbacks; the providers' policy applies to each of them.
+ * Throws a GatewayError (400 `no_eligible_provider`) when the filters leave nothing.
+ */
+export function planAttempts(models: readonly ModelEntry[], options: RoutingOptions): Plan {
+  const attempts = models.flatMap((model) => ordered(model, options).map((endpoint) => ({ model, endpoint })));
+  if (attempts.length === 0) throw noEligibleProvider(models, options);
+  return { attempts, reasoning: explain(models, attempts, options) };
+}
+
+function ordered(model: ModelEntry, { order, only, ignore }: RoutingOptions): readonly EndpointEntry[] {
+  let eligible = model.endpoints;
+  if (only) eligible = eligible.filter(({ provider }) => only.includes(provider.name));
+  if (ignore) eligible = eligible.filter(({ provider }) => !ignore.includes(provider.name));
+  if (!order || order.length === 0) return eligible;
+  const rank = (endpoint: EndpointEntry): number => {
+    const place = order.indexOf(endpoint.provider.name);
+    return place < 0 ? order.length : place;
+  };
+  return [...eligible].sort((a, b) => rank(a) - rank(b));
+}
+
+function noEligibleProvider(models: readonly ModelEntry[], options: RoutingOptions): GatewayError {
+  const available = [...new Set(models.flatMap((model) => model.endpoints.map(({ provider }) => provider.name)))];
+  const filters = [
+    options.only ? `only: ${options.only.join(', ')}` : '',
+    options.ignore ? `ignore: ${options.ignore.join(', ')}` : '',
+  ].filter((filter) => filter !== '');
+  return new GatewayError(
+    'invalid_request_error',
+    `No provider is eligible for this request (${filters.join('; ')}). Providers that serve the model: ${available.join(', ')}.`,
+    { param: 'providerOptions.gateway', code: 'no_eligible_provider' },
+  );
+}
+
+function explain(models: readonly ModelEntry[], attempts: readonly PlannedAttempt[], options: RoutingOptions): string {
+  const total = models.reduce((sum, model) => sum + model.endpoints.length, 0);
+  const why = options.order?.length
+    ? `providerOptions.gateway.order [${options.order.join(', ')}]`
+    : 'configured order';
+  const sequence = attempts.map(({ endpoint }) => endpoint.key).join(' -> ');
+  return `${attempts.length} of ${total} endpoints eligible; execution order by ${why}: ${sequence}`;
+}

@@ -1,0 +1,119 @@
+const LF = 0x0a;
+const CR = 0x0d;
+const COLON = 0x3a;
+const SPACE = 0x20;
+/** An event larger than this is no stream of tokens any more. Images in a chunk are a few megabytes at most. */
+const MAX_EVENT_BYTES = 32 * 1024 * 1024;
+
+export interface SseHandler {
+  /** `data` lines joined by LF; the buffer belongs to the caller. `name` is the `event` field, '' without one. */
+  onEvent(data: Buffer, name: string): void;
+}
+
+/**
+ * Server-sent events from bytes, cut anywhere: inside a line, a UTF-8 sequence or a CRLF
+ * (WHATWG HTML, 9.2.6 "Interpreting an event stream"). Fields other than `data` and `event`, and comments, are skipped.
+ * Throws a RangeError when one event passes 32 MiB.
+ */
+export class SseParser {
+  readonly #handler: SseHandler;
+  /** The pieces of a line that has not ended yet. */
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  #data: Buffer | null = null;
+  #name = '';
+  #afterCr = false;
+  #first = true;
+
+  constructor(handler: SseHandler) {
+    this.#handler = handler;
+  }
+
+  feed(chunk: Buffer): void {
+    let at = 0;
+    if (this.#afterCr) {
+      this.#afterCr = false;
+      if (chunk[0] === LF) at = 1;
+    }
+    // Lone CRs hardly exist, so one search a chunk tells that there are none.
+    let cr = chunk.indexOf(CR, at);
+    while (at < chunk.length) {
+      const lf = chunk.indexOf(LF, at);
+      if (cr >= 0 && cr < at) cr = chunk.indexOf(CR, at);
+      const end = cr >= 0 && (lf < 0 || cr < lf) ? cr : lf;
+      if (end < 0) {
+        this.#keep(chunk.subarray(at));
+        return;
+      }
+      this.#line(chunk, at, end);
+      at = end + 1;
+      if (end === cr) {
+        if (at === chunk.length) this.#afterCr = true;
+        else if (chunk[at] === LF) at++;
+      }
+    }
+  }
+
+  #keep(piece: Buffer): void {
+    this.#pending.push(piece);
+    this.#pendingBytes += piece.length;
+    if (this.#pendingBytes + (this.#data?.length ?? 0) > MAX_EVENT_BYTES) {
+      throw new RangeError(`a stream event exceeds ${MAX_EVENT_BYTES} bytes`);
+    }
+  }
+
+  #line(chunk: Buffer, start: number, end: number): void {
+    if (this.#pending.length === 0) {
+      this.#field(chunk, start, end);
+      return;
+    }
+    this.#keep(chunk.subarray(start, end));
+    const line = Buffer.concat(this.#pending);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#field(line, 0, line.length);
+  }
+
+  #field(bytes: Buffer, lineStart: number, end: number): void {
+    let start = lineStart;
+    if (this.#first) {
+      this.#first = false;
+      if (end - start >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf)
+        start += 3;
+    }
+    if (start === end) {
+      this.#dispatch();
+      return;
+    }
+    if (isField(bytes, start, end, 'data')) this.#append(bytes.subarray(valueStart(bytes, start + 4, end), end));
+    else if (isField(bytes, start, end, 'event')) {
+      this.#name = bytes.toString('utf8', valueStart(bytes, start + 5, end), end);
+    }
+  }
+
+  #append(value: Buffer): void {
+    this.#data = this.#data === null ? value : Buffer.concat([this.#data, Buffer.from([LF]), value]);
+    if (this.#data.length > MAX_EVENT_BYTES) throw new RangeError(`a stream event exceeds ${MAX_EVENT_BYTES} bytes`);
+  }
+
+  #dispatch(): void {
+    const data = this.#data;
+    const name = this.#name;
+    this.#data = null;
+    this.#name = '';
+    if (data !== null && data.length > 0) this.#handler.onEvent(data, name);
+  }
+}
+
+function isField(bytes: Buffer, start: number, end: number, name: string): boolean {
+  const after = start + name.length;
+  if (after > end || (after < end && bytes[after] !== COLON)) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name.charCodeAt(i)) return false;
+  return true;
+}
+
+/** Behind the colon and one optional space. */
+function valueStart(bytes: Buffer, colon: number, end: number): number {
+  if (colon >= end) return end;
+  return bytes[colon + 1] === SPACE && colon + 1 < end ? colon + 2 : colon + 1;
+}

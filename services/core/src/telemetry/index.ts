@@ -1,0 +1,34 @@
+export {
+  createLogger,
+  type LogDestination,
+  type LogFields,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+} from './logger.ts';
+export {
+  type CounterSeries,
+  type Family,
+  type FamilySnapshot,
+  type GaugeOptions,
+  type GaugeScope,
+  type HistogramSeries,
+  Metrics,
+  type MetricsOptions,
+  type MetricsSnapshot,
+  type SeriesSnapshot,
+} from './metrics.ts';
+export { ATTR, genAiProviderName, METRIC, type MetricDefinition, type MetricKind } from './names.ts';
+export type {
+  AttemptEnd,
+  AttemptObservation,
+  AttemptStart,
+  RequestEnd,
+  RequestObservation,
+  RequestStart,
+  RouteInfo,
+  TokenUsage,
+} from './observation.ts';
+export { mergeSnapshots, PROMETHEUS_CONTENT_TYPE, renderMerged, withoutGauges } from './prometheus.ts';
+export { isSecretName, redactText } from './redact.ts';
+export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts';

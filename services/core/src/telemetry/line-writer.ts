@@ -1,0 +1,121 @@
+/**
+ * Lines collected in memory and written to a file descriptor in large pieces. Writes happen on the thread pool, so that a
+ * reader of our standard output that stalls cannot stall streams; at exit the rest is written synchronously.
+ */
+import { write, writeSync } from 'node:fs';
+
+const FLUSH_BYTES = 16_384;
+const FLUSH_MS = 100;
+const RETRY_MS = 10;
+/** Characters kept while nobody reads; beyond that lines are dropped and counted. */
+const LONGEST_BACKLOG = 8 * 1024 * 1024;
+/** How long the exit waits for a write that is under way on the thread pool, which cannot be seen to end any more. */
+const EXIT_GRACE_MS = 20;
+
+export interface LineSink {
+  append(line: string): void;
+  /** Resolves when everything appended so far is written or lost. */
+  flush(): Promise<void>;
+}
+
+export class LineWriter implements LineSink {
+  readonly #fd: number;
+  #pending = '';
+  #writing: Buffer | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #dropped = 0;
+  #broken = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(fd: number) {
+    this.#fd = fd;
+    process.on('exit', () => this.#writeRest());
+  }
+
+  append(line: string): void {
+    if (this.#broken) return;
+    if (this.#pending.length > LONGEST_BACKLOG) {
+      this.#dropped++;
+      return;
+    }
+    this.#pending += line;
+    if (this.#pending.length >= FLUSH_BYTES) this.#start();
+    else if (this.#timer === null) this.#timer = setTimeout(this.#onTimer, FLUSH_MS).unref();
+  }
+
+  flush(): Promise<void> {
+    this.#start();
+    if (this.#writing === null) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = null;
+    this.#start();
+  };
+
+  #start(): void {
+    if (this.#writing !== null || this.#pending === '') return;
+    this.#writing = Buffer.from(this.#pending);
+    this.#pending = '';
+    this.#write();
+  }
+
+  #write(): void {
+    if (this.#writing !== null) write(this.#fd, this.#writing, this.#onWritten);
+  }
+
+  readonly #onWritten = (error: NodeJS.ErrnoException | null, written: number): void => {
+    if (error?.code === 'EAGAIN') {
+      setTimeout(() => this.#write(), RETRY_MS);
+      return;
+    }
+    if (error !== null) {
+      // Nobody is left to read (EPIPE), or the disk is full: logging must not take the service down.
+      this.#broken = error.code === 'EPIPE' || error.code === 'EBADF';
+      this.#writing = null;
+    } else if (this.#writing !== null && written < this.#writing.length) {
+      this.#writing = this.#writing.subarray(written);
+      this.#write();
+      return;
+    } else {
+      this.#writing = null;
+    }
+    if (this.#dropped > 0) {
+      this.#pending += `{"time":"${new Date().toISOString()}","level":"warn","pid":${process.pid},"msg":"log lines dropped","lines":${this.#dropped}}\n`;
+      this.#dropped = 0;
+    }
+    if (this.#pending !== '' && !this.#broken) this.#start();
+    else for (const resolve of this.#waiting.splice(0)) resolve();
+  };
+
+  #writeRest(): void {
+    if (this.#broken) return;
+    if (this.#writing !== null) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EXIT_GRACE_MS);
+    let rest = Buffer.from(this.#pending);
+    this.#pending = '';
+    for (let tries = 0; rest.length > 0 && tries < 100; ) {
+      try {
+        rest = rest.subarray(writeSync(this.#fd, rest));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+        tries++;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+      }
+    }
+  }
+}
+
+const writers = new Map<number, LineWriter>();
+
+/** The one writer of a descriptor: two would tear each other's lines. */
+export function lineWriter(fd: number): LineWriter {
+  let writer = writers.get(fd);
+  if (writer === undefined) {
+    writer = new LineWriter(fd);
+    writers.set(fd, writer);
+  }
+  return writer;
+}

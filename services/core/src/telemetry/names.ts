@@ -1,0 +1,326 @@
+/**
+ * Every span, attribute and metric name in one place. Sources: OpenTelemetry GenAI conventions (v1.41.1, `gen_ai.*`,
+ * WIRE 2.18), stable HTTP conventions (`http.*`, `url.*`, `server.*`, `error.type`), Prometheus client conventions
+ * (`process.*`, `nodejs.*`). Ours are `gateway.*` for what happens to requests and `headgate.*` for the state of a process.
+ *
+ * `OTEL_SEMCONV_STABILITY_OPT_IN` chooses the profile (comma-separated list, as in the specification):
+ * - unset: the names of v1.41.1. HTTP names are always the stable ones, so `http` and `http/dup` change nothing.
+ * - `gen_ai_latest_experimental`: where the conventions are being renamed, the new name (see `RENAMED_LATEST`).
+ */
+
+export const SPAN_ROUTE = 'route';
+export const SCOPE = 'headgate';
+
+export const ATTR = {
+  httpMethod: 'http.request.method',
+  httpRoute: 'http.route',
+  httpStatus: 'http.response.status_code',
+  urlPath: 'url.path',
+  urlScheme: 'url.scheme',
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
+  errorType: 'error.type',
+
+  operation: 'gen_ai.operation.name',
+  provider: 'gen_ai.provider.name',
+  requestModel: 'gen_ai.request.model',
+  requestStream: 'gen_ai.request.stream',
+  requestSeed: 'gen_ai.request.seed',
+  requestChoices: 'gen_ai.request.choice.count',
+  requestMaxTokens: 'gen_ai.request.max_tokens',
+  requestTemperature: 'gen_ai.request.temperature',
+  requestTopP: 'gen_ai.request.top_p',
+  requestTopK: 'gen_ai.request.top_k',
+  requestFrequencyPenalty: 'gen_ai.request.frequency_penalty',
+  requestPresencePenalty: 'gen_ai.request.presence_penalty',
+  requestStopSequences: 'gen_ai.request.stop_sequences',
+  requestEncodingFormats: 'gen_ai.request.encoding_formats',
+  outputType: 'gen_ai.output.type',
+  embeddingDimensions: 'gen_ai.embeddings.dimension.count',
+  responseId: 'gen_ai.response.id',
+  responseModel: 'gen_ai.response.model',
+  responseFinishReasons: 'gen_ai.response.finish_reasons',
+  /** Seconds from the start of the attempt. */
+  responseTimeToFirstChunk: 'gen_ai.response.time_to_first_chunk',
+  /** Includes cached and cache-write tokens. */
+  usageInput: 'gen_ai.usage.input_tokens',
+  /** Includes reasoning tokens. */
+  usageOutput: 'gen_ai.usage.output_tokens',
+  usageCacheRead: 'gen_ai.usage.cache_read.input_tokens',
+  usageCacheWrite: 'gen_ai.usage.cache_creation.input_tokens',
+  usageReasoning: 'gen_ai.usage.reasoning.output_tokens',
+  tokenType: 'gen_ai.token.type',
+  openaiApiType: 'openai.api.type',
+  openaiRequestServiceTier: 'openai.request.service_tier',
+
+  requestId: 'gateway.request.id',
+  generationId: 'gateway.generation.id',
+  keyName: 'gateway.key.name',
+  gatewayOperation: 'gateway.operation',
+  gatewayRequestModel: 'gateway.request.model',
+  gatewayResponseModel: 'gateway.response.model',
+  stream: 'gateway.stream',
+  plan: 'gateway.plan',
+  /** The provider's name in headgate.yaml. */
+  gatewayProvider: 'gateway.provider',
+  providerModel: 'gateway.provider.model',
+  dialect: 'gateway.dialect',
+  attempts: 'gateway.attempts',
+  attemptNumber: 'gateway.attempt.number',
+  outcome: 'gateway.outcome',
+  clientAborted: 'gateway.client.aborted',
+  gatewayTokenType: 'gateway.token.type',
+
+  /** Set by OpenTelemetry's rule on the one series that takes everything beyond the cardinality limit. */
+  overflow: 'otel.metric.overflow',
+} as const;
+
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+export interface MetricDefinition {
+  readonly name: string;
+  readonly kind: MetricKind;
+  /** UCUM, as OpenTelemetry writes it: `s`, `By`, `{token}`. */
+  readonly unit: string;
+  readonly help: string;
+  /** Attribute names, in the order in which values are given. */
+  readonly labels: readonly string[];
+  /** Inclusive upper bounds; histograms only. */
+  readonly boundaries?: readonly number[];
+}
+
+const SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864];
+const FIRST_TOKEN_SECONDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+const PER_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
+const OVERHEAD_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
+const MODEL_LABELS = [ATTR.operation, ATTR.provider, ATTR.requestModel] as const;
+
+export const METRIC = {
+  clientTokens: {
+    name: 'gen_ai.client.token.usage',
+    kind: 'histogram',
+    unit: '{token}',
+    help: 'Tokens used by one provider call.',
+    labels: [...MODEL_LABELS, ATTR.tokenType],
+    boundaries: TOKENS,
+  },
+  clientDuration: {
+    name: 'gen_ai.client.operation.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Duration of one provider call.',
+    labels: [...MODEL_LABELS, ATTR.errorType],
+    boundaries: SECONDS,
+  },
+  clientFirstChunk: {
+    name: 'gen_ai.client.operation.time_to_first_chunk',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Time from the start of a provider call to its first streamed chunk.',
+    labels: MODEL_LABELS,
+    boundaries: SECONDS,
+  },
+  serverDuration: {
+    name: 'gen_ai.server.request.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Duration of a model request as the gateway served it, all attempts included.',
+    labels: [...MODEL_LABELS, ATTR.errorType],
+    boundaries: SECONDS,
+  },
+  serverFirstToken: {
+    name: 'gen_ai.server.time_to_first_token',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Time from a streamed request to the first content byte sent to the client.',
+    labels: MODEL_LABELS,
+    boundaries: FIRST_TOKEN_SECONDS,
+  },
+  serverPerToken: {
+    name: 'gen_ai.server.time_per_output_token',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Time per output token after the first, of streams that ended well.',
+    labels: MODEL_LABELS,
+    boundaries: PER_TOKEN_SECONDS,
+  },
+  httpDuration: {
+    name: 'http.server.request.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Duration of HTTP requests.',
+    labels: [ATTR.httpMethod, ATTR.httpRoute, ATTR.httpStatus],
+    boundaries: HTTP_SECONDS,
+  },
+  requests: {
+    name: 'gateway.requests',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests ended, by route, status and error type.',
+    labels: [ATTR.httpRoute, ATTR.httpStatus, ATTR.errorType],
+  },
+  clientAborts: {
+    name: 'gateway.client.aborts',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests whose client left before the answer was complete.',
+    labels: [ATTR.httpRoute],
+  },
+  attempts: {
+    name: 'gateway.upstream.attempts',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Provider calls by outcome: success, or the class of the failure.',
+    labels: [ATTR.gatewayProvider, ATTR.outcome],
+  },
+  tokens: {
+    name: 'gateway.tokens',
+    kind: 'counter',
+    unit: '{token}',
+    help: 'Tokens billed. input includes cache_read and cache_write, output includes reasoning.',
+    labels: [ATTR.requestModel, ATTR.gatewayProvider, ATTR.gatewayTokenType],
+  },
+  overhead: {
+    name: 'gateway.overhead',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Part of a request during which no provider call was open.',
+    labels: [ATTR.gatewayOperation],
+    boundaries: OVERHEAD_SECONDS,
+  },
+  inFlight: {
+    name: 'gateway.requests.in_flight',
+    kind: 'gauge',
+    unit: '{request}',
+    help: 'Requests being served.',
+    labels: [],
+  },
+  openStreams: {
+    name: 'gateway.streams.open',
+    kind: 'gauge',
+    unit: '{stream}',
+    help: 'Streamed answers being served.',
+    labels: [],
+  },
+  snapshotVersion: {
+    name: 'headgate.snapshot.version',
+    kind: 'gauge',
+    unit: '{version}',
+    help: 'Version of the routing snapshot in use; 0 before the first.',
+    labels: [],
+  },
+  redisUp: {
+    name: 'headgate.redis.up',
+    kind: 'gauge',
+    unit: '{boolean}',
+    help: '1 while Redis answers, else 0.',
+    labels: [],
+  },
+  buildInfo: {
+    name: 'headgate.build.info',
+    kind: 'gauge',
+    unit: '{build}',
+    help: 'Always 1; the labels say what runs.',
+    labels: ['service', 'version'],
+  },
+  processStart: {
+    name: 'process.start_time',
+    kind: 'gauge',
+    unit: 's',
+    help: 'Start of the process, Unix time.',
+    labels: [],
+  },
+  residentMemory: {
+    name: 'process.resident_memory',
+    kind: 'gauge',
+    unit: 'By',
+    help: 'Resident set size.',
+    labels: [],
+  },
+  heapUsed: {
+    name: 'nodejs.heap_used',
+    kind: 'gauge',
+    unit: 'By',
+    help: 'V8 heap in use.',
+    labels: [],
+  },
+  heapTotal: {
+    name: 'nodejs.heap_total',
+    kind: 'gauge',
+    unit: 'By',
+    help: 'V8 heap reserved.',
+    labels: [],
+  },
+  eventLoopP50: {
+    name: 'nodejs.eventloop.delay.p50',
+    kind: 'gauge',
+    unit: 's',
+    help: 'Median event loop delay of the last half minute.',
+    labels: [],
+  },
+  eventLoopP99: {
+    name: 'nodejs.eventloop.delay.p99',
+    kind: 'gauge',
+    unit: 's',
+    help: '99th percentile of event loop delay of the last half minute.',
+    labels: [],
+  },
+  eventLoopMax: {
+    name: 'nodejs.eventloop.delay.max',
+    kind: 'gauge',
+    unit: 's',
+    help: 'Longest event loop delay of the last half minute.',
+    labels: [],
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export type SemconvProfile = 'stable' | 'latest';
+
+export function semconvProfile(env: Readonly<Record<string, string | undefined>>): SemconvProfile {
+  const wishes = (env.OTEL_SEMCONV_STABILITY_OPT_IN ?? '').split(',');
+  return wishes.some((wish) => wish.trim() === 'gen_ai_latest_experimental') ? 'latest' : 'stable';
+}
+
+/** open-telemetry/semantic-conventions-genai#521, not merged when this was written: hence only on request. */
+const RENAMED_LATEST: Readonly<Record<string, string>> = {
+  'gen_ai.client.operation.duration': 'gen_ai.client.inference.duration',
+  'gen_ai.client.operation.time_to_first_chunk': 'gen_ai.client.inference.time_to_first_chunk',
+};
+
+export function metricName(name: string, profile: SemconvProfile): string {
+  return profile === 'latest' ? (RENAMED_LATEST[name] ?? name) : name;
+}
+
+const PROVIDER_BY_DIALECT: Readonly<Record<string, string>> = {
+  anthropic: 'anthropic',
+  azure: 'azure.ai.openai',
+  bedrock: 'aws.bedrock',
+  cohere: 'cohere',
+  gemini: 'gcp.gemini',
+  vertex: 'gcp.vertex_ai',
+  voyage: 'voyage',
+};
+
+const PROVIDER_BY_NAME: Readonly<Record<string, string>> = {
+  deepseek: 'deepseek',
+  groq: 'groq',
+  mistral: 'mistral_ai',
+  mistralai: 'mistral_ai',
+  moonshot: 'moonshot_ai',
+  moonshotai: 'moonshot_ai',
+  openai: 'openai',
+  perplexity: 'perplexity',
+  watsonx: 'ibm.watsonx.ai',
+  xai: 'x_ai',
+};
+
+/**
+ * `gen_ai.provider.name` of a provider. Its dialect says it, unless that is OpenAI's, which many speak: then its name in
+ * headgate.yaml, as the conventions' well-known value where there is one.
+ */
+export function genAiProviderName(provider: string, dialect: string): string {
+  return PROVIDER_BY_DIALECT[dialect] ?? PROVIDER_BY_NAME[provider.toLowerCase().replaceAll(/[-_ ]/g, '')] ?? provider;
+}

@@ -12,7 +12,10 @@ const ANSWERS: Readonly<Record<AuthenticationFailure, { readonly code: string; r
     message: 'The Authorization header cannot be read. Expected: Authorization: Bearer YOUR_API_KEY.',
   },
   unknown: { code: 'invalid_api_key', message: 'The API key is not valid here. Check the key and the base URL.' },
-  expired: { code: 'expired_api_key', message: 'The API key has expired. Ask the operator of this gateway for a new one.' },
+  expired: {
+    code: 'expired_api_key',
+    message: 'The API key has expired. Ask the operator of this gateway for a new one.',
+  },
   disabled: { code: 'disabled_api_key', message: 'The API key is disabled. Ask the operator of this gateway.' },
 };
 

@@ -9,7 +9,7 @@ import {
   KeyLimitsSchema,
 } from '@headgate/proto/api_key';
 import { type ConfigKey, publicHash } from '../config/index.ts';
-import { keyedHash } from './key-hash.ts';
+import { KeyHasher } from './key-hash.ts';
 
 const WINDOWS = {
   day: BudgetWindow.DAY,
@@ -22,8 +22,9 @@ const MODES = { hard: BudgetMode.HARD, soft: BudgetMode.SOFT, shadow: BudgetMode
 
 /** The keys of headgate.yaml as they are stored. The id follows from the key itself, so that renaming keeps its history. */
 export function configuredKeys(keys: readonly ConfigKey[], secret: string): ApiKey[] {
+  const hasher = new KeyHasher(secret);
   return keys.map((key) => {
-    const hash = keyedHash(secret, Buffer.from(publicHash(key), 'hex'));
+    const hash = hasher.keyedHash(Buffer.from(publicHash(key), 'hex'));
     return create(ApiKeySchema, {
       id: `cfg_${hash.toString('hex').slice(0, 16)}`,
       name: key.name,

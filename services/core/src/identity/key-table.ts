@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { ApiKey } from '@headgate/proto/api_key';
-import { keyedHash } from './key-hash.ts';
+import { KeyHasher } from './key-hash.ts';
 import { Principal } from './principal.ts';
 
 export type KeyLookup =
@@ -29,12 +29,12 @@ const SENDABLE = /^[\x21-\x7e]{1,1024}$/;
  * SHA-256, so that a steady client costs one hash and one lookup; the memory cannot outgrow the table.
  */
 export class KeyTable {
-  readonly #secret: string;
+  readonly #hasher: KeyHasher;
   readonly #byHash = new Map<string, Entry>();
   readonly #recognised = new Map<string, Entry>();
 
   constructor(secret: string, keys: Iterable<ApiKey>) {
-    this.#secret = secret;
+    this.#hasher = new KeyHasher(secret);
     for (const key of keys) {
       this.#byHash.set(indexOf(key.hash), {
         hash: Buffer.from(key.hash),
@@ -60,7 +60,7 @@ export class KeyTable {
   }
 
   #recognise(token: string, digest: string): Entry | undefined {
-    const offered = keyedHash(this.#secret, Buffer.from(digest, 'base64'));
+    const offered = this.#hasher.keyedHash(Buffer.from(digest, 'base64'));
     const entry = this.#byHash.get(indexOf(offered));
     if (entry === undefined || !timingSafeEqual(entry.hash, offered) || !SENDABLE.test(token)) return undefined;
     this.#recognised.set(digest, entry);

@@ -1,0 +1,12 @@
+export { toRoutingTable, type Unsealer } from './build-table.ts';
+export { BUILTIN_MODELS, type BuiltinModel } from './builtin-models.ts';
+export { type ResolveOptions, resolveSnapshot, type Sealer } from './resolve.ts';
+export type {
+  EndpointEntry,
+  EndpointPricing,
+  EndpointTimeouts,
+  ModelEntry,
+  ProviderEntry,
+  RoutingTable,
+  ServerPolicy,
+} from './routing-table.ts';

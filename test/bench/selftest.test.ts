@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { loadConfig } from '@headgate/core/config';
 import { closedLoop } from './load/closed-loop.ts';
 import { Connection } from './load/connection.ts';
 import { Histogram } from './load/histogram.ts';
@@ -23,6 +27,7 @@ import { RequestParser } from './mock/request-parser.ts';
 import { readOptions } from './options.ts';
 import { judge } from './report/goals.ts';
 import { medians } from './report/medians.ts';
+import { configuration } from './targets/headgate-config.ts';
 
 const mock = spawn(process.execPath, [fileURLToPath(new URL('mock/server.ts', import.meta.url))], {
   stdio: ['ignore', 'pipe', 'inherit'],
@@ -303,6 +308,22 @@ test('goals are judged against must and aim, and not at all without a measuremen
   assert.equal(verdicts(60, 50)[0], 'MISSED');
   // 0.5 by requests per second, but HAProxy was held back: by CPU time it is 0.25.
   assert.equal(verdicts(60, 100)[1], 'MISSED');
+});
+
+test('the generated configuration is one that the gateway takes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'headgate-bench-test-'));
+  try {
+    const file = join(folder, 'headgate.yaml');
+    writeFileSync(file, configuration('bench/mock', 6379, 9100, 'sk-bench-0123456789abcdef'));
+    const { config } = loadConfig({ env: { HEADGATE_CONFIG: file }, cwd: folder });
+    assert.equal(config.providers.mock?.baseUrl, 'http://127.0.0.1:9100/v1');
+    assert.deepEqual(
+      config.models?.map(({ id }) => id),
+      ['bench/mock'],
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('options are checked by name', () => {

@@ -5,12 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { chatBody, requestHeaders } from '../load/request.ts';
 import type { Child } from './children.ts';
+import { configuration } from './headgate-config.ts';
 import { freePort, waitUntil } from './ports.ts';
 import { type Bench, type Instance, type Target, Unavailable, versionOf } from './target.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const START_MS = 20_000;
 const MODEL = 'bench/mock';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** This checkout's gateway with everything it needs: Redis, control, an OTLP collector, and one ingress process. */
 export async function headgate(bench: Bench): Promise<Target> {
@@ -28,8 +31,9 @@ export async function headgate(bench: Bench): Promise<Target> {
   const sinkPort = await sink.printedPort(START_MS);
   const key = `sk-bench-${randomBytes(24).toString('base64url')}`;
   const config = join(bench.scratch, 'headgate.yaml');
-  writeFileSync(config, configuration(redisPort, bench.mockPort, key), { mode: 0o600 });
+  writeFileSync(config, configuration(MODEL, redisPort, bench.mockPort, key), { mode: 0o600 });
   const env = {
+    ...withoutOwnSettings(),
     HEADGATE_CONFIG: config,
     HEADGATE_SECRET: randomBytes(32).toString('hex'),
     HEADGATE_PROCESSES: '1',
@@ -53,7 +57,7 @@ export async function headgate(bench: Bench): Promise<Target> {
 
 async function startIngress(
   bench: Bench,
-  env: Readonly<Record<string, string>>,
+  env: Environment,
   key: string,
   redis: Redis,
   control: Child,
@@ -81,13 +85,7 @@ async function startIngress(
   return { endpoint, redisCommands: () => processedCommands(redis), stop: () => child.stop() };
 }
 
-function startService(
-  bench: Bench,
-  name: string,
-  service: string,
-  core: number,
-  env: Readonly<Record<string, string>>,
-): Child {
+function startService(bench: Bench, name: string, service: string, core: number, env: Environment): Child {
   const args = ['--conditions=source', mainOf(service)];
   return bench.children.start({ name, core, command: process.execPath, args, env, cwd: ROOT });
 }
@@ -112,20 +110,10 @@ async function processedCommands(redis: Redis): Promise<number> {
   return Number(/total_commands_processed:(\d+)/.exec(stats)?.[1] ?? Number.NaN);
 }
 
-// JSON is YAML. The limits are far above any load here, but they are there: what is measured counts against them.
-function configuration(redisPort: number, mockPort: number, key: string): string {
-  const limits = { requestsPerMinute: 1_000_000_000, tokensPerMinute: 1_000_000_000_000, concurrency: 1_000_000 };
-  return JSON.stringify(
-    {
-      server: { host: '127.0.0.1', processes: 1 },
-      redis: { url: `redis://127.0.0.1:${redisPort}` },
-      auth: { keys: [{ name: 'bench', key, limits }] },
-      providers: { mock: { dialect: 'openai', baseUrl: `http://127.0.0.1:${mockPort}/v1`, apiKey: 'none' } },
-      models: [{ id: MODEL, type: 'chat', endpoints: [{ provider: 'mock', model: 'mock' }] }],
-    },
-    undefined,
-    2,
-  );
+/** What the caller has set for a gateway of his own must not change the one that is measured. */
+function withoutOwnSettings(): Environment {
+  const own = Object.keys(process.env).filter((name) => /^(HEADGATE|OTEL|REDIS)_/.test(name));
+  return Object.fromEntries(own.map((name) => [name, undefined]));
 }
 
 const mainOf = (service: string): string => join(ROOT, 'services', service, 'src/main.ts');

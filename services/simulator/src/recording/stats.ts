@@ -1,0 +1,19 @@
+/** How the simulator is doing. */
+export interface SimulatorStats {
+  readonly openConnections: number;
+  /** Requests whose answer has not ended. */
+  readonly openRequests: number;
+  /** Streams among them. */
+  readonly openStreams: number;
+  readonly totals: {
+    readonly connections: number;
+    readonly requests: number;
+    readonly complete: number;
+    readonly aborted: number;
+    readonly broken: number;
+    readonly tokensSent: number;
+    readonly bytesSent: number;
+  };
+  /** The most bytes that ever waited in one socket's buffer since the start. */
+  readonly maxQueuedBytes: number;
+}

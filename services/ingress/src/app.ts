@@ -1,0 +1,59 @@
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import { CHAT_ROUTE, serveChat } from './chat.ts';
+import { allowedOrigin, preflightHeaders } from './cors.ts';
+import { Exchange, methodNotAllowed, notFound } from './exchange.ts';
+import type { Gateway } from './gateway.ts';
+import { serveLive, serveReady } from './health.ts';
+import { serveModel, serveModels } from './models.ts';
+
+type Serve = (exchange: Exchange, gateway: Gateway) => void;
+
+interface Route {
+  readonly pattern: string;
+  readonly method: 'get' | 'post';
+  readonly serve: Serve;
+}
+
+/** Answers `GET /metrics`; gathers the numbers of all processes. */
+export type ServeMetrics = (exchange: Exchange) => void;
+
+/** Hangs the routes into the server. */
+export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeMetrics): TemplatedApp {
+  const table: Route[] = [
+    { pattern: CHAT_ROUTE, method: 'post', serve: serveChat },
+    { pattern: '/v1/models', method: 'get', serve: serveModels },
+    { pattern: '/v1/models/*', method: 'get', serve: serveModel },
+    { pattern: '/health/live', method: 'get', serve: serveLive },
+    { pattern: '/health/ready', method: 'get', serve: serveReady },
+    { pattern: '/metrics', method: 'get', serve: serveMetrics },
+  ];
+  app.options('/*', (res, req) => preflight(res, req, gateway));
+  for (const { pattern, method, serve } of table) {
+    app[method](pattern, (res, req) => run(res, req, gateway, serve));
+    const allow = `${method.toUpperCase()}, OPTIONS`;
+    app.any(pattern, (res, req) =>
+      run(res, req, gateway, (exchange) => exchange.refuse(methodNotAllowed(exchange.method, allow))),
+    );
+  }
+  return app.any('/*', (res, req) => run(res, req, gateway, (exchange) => exchange.refuse(notFound(exchange.path))));
+}
+
+function run(res: HttpResponse, req: HttpRequest, gateway: Gateway, serve: Serve): void {
+  const exchange = new Exchange(res, req, gateway);
+  try {
+    serve(exchange, gateway);
+  } catch (thrown) {
+    exchange.refuseThrown(thrown);
+  }
+}
+
+function preflight(res: HttpResponse, req: HttpRequest, gateway: Gateway): void {
+  const origin = allowedOrigin(req.getHeader('origin'), gateway.corsOrigins);
+  const requested = req.getHeader('access-control-request-headers');
+  res.cork(() => {
+    res.writeStatus('204 No Content');
+    const headers = preflightHeaders(origin, requested);
+    for (let i = 0; i + 1 < headers.length; i += 2) res.writeHeader(headers[i] ?? '', headers[i + 1] ?? '');
+    res.endWithoutBody();
+  });
+}

@@ -1,0 +1,201 @@
+import type { ModelEntry, RoutingTable } from '@headgate/core/catalog';
+import { type ChatRequest, readChatRequest } from '@headgate/core/chat';
+import { GatewayError } from '@headgate/core/errors';
+import type { Principal } from '@headgate/core/identity';
+import { Relay, type RelayOutcome } from '@headgate/core/relay';
+import { type Plan, planAttempts } from '@headgate/core/routing';
+import type { RequestObservation } from '@headgate/core/telemetry';
+import { type CollectedBody, collectBody, releaseBody } from './body.ts';
+import type { Exchange } from './exchange.ts';
+import type { Current, Gateway } from './gateway.ts';
+import { identify } from './identify.ts';
+
+export const CHAT_ROUTE = '/v1/chat/completions';
+/** So much earlier than the client's own timeout we give up, so that it gets our answer and not its own error. */
+const CLIENT_MARGIN_MS = 250;
+
+/** `POST /v1/chat/completions`: serve, identify, read, plan, relay, settle (DESIGN 2). */
+export function serveChat(exchange: Exchange, gateway: Gateway): void {
+  const observation = gateway.telemetry.observe({
+    method: exchange.method,
+    route: CHAT_ROUTE,
+    requestId: exchange.requestId,
+    generationId: exchange.generationId,
+    traceparent: exchange.traceparent,
+    tracestate: exchange.tracestate,
+    startedAt: exchange.startedAt,
+  });
+  const refuse = (thrown: unknown, principal: Principal | null): void => {
+    exchange.refuseThrown(thrown);
+    observation.ended(refusedEnd(exchange, thrown, principal));
+  };
+  let principal: Principal | null = null;
+  try {
+    const current = gateway.current();
+    const caller = identify(exchange, current.keys);
+    principal = caller;
+    exchange.onGone = () => observation.ended(goneEnd(caller));
+    collectBody(exchange, current.table.server.maxBodyBytes, (body, error) => {
+      try {
+        if (body === null) throw error;
+        new ChatCall(exchange, gateway, current, caller, observation, body).start();
+      } catch (thrown) {
+        refuse(thrown, caller);
+      }
+    });
+  } catch (thrown) {
+    refuse(thrown, principal);
+  }
+}
+
+/** One validated chat request on its way. */
+class ChatCall {
+  readonly #exchange: Exchange;
+  readonly #gateway: Gateway;
+  readonly #table: RoutingTable;
+  readonly #principal: Principal;
+  readonly #observation: RequestObservation;
+  readonly #body: CollectedBody;
+
+  constructor(
+    exchange: Exchange,
+    gateway: Gateway,
+    current: Current,
+    principal: Principal,
+    observation: RequestObservation,
+    body: CollectedBody,
+  ) {
+    this.#exchange = exchange;
+    this.#gateway = gateway;
+    this.#table = current.table;
+    this.#principal = principal;
+    this.#observation = observation;
+    this.#body = body;
+  }
+
+  start(): void {
+    const { store, start, end } = this.#body;
+    const chat = readChatRequest(store, start, end);
+    const plan = this.#plan(chat);
+    this.#observation.routed({
+      operation: 'chat',
+      model: chat.model,
+      stream: chat.stream,
+      keyName: this.#principal.name,
+      plan: plan.attempts.map(({ endpoint }) => endpoint.key),
+      body: chat.outline,
+    });
+    const exchange = this.#exchange;
+    const { requestTimeoutMs, keepAliveCommentMs } = this.#table.server;
+    const answerWithinMs = Math.min(requestTimeoutMs, clientTimeoutMs(exchange.clientTimeout));
+    const relay = new Relay(
+      {
+        chat,
+        plan,
+        requestedModel: chat.model,
+        generationId: exchange.generationId,
+        created: Math.floor(Date.now() / 1000),
+        startedAt: exchange.startedAt,
+        timeoutMs: requestTimeoutMs,
+        answerWithinMs,
+        keepAliveMs: exchange.keepAliveWish === 'off' ? 0 : keepAliveCommentMs,
+        metadataAtTop: exchange.metadataPlace === 'top',
+        simulated: this.#table.simulated,
+        pools: this.#gateway.pools,
+        observation: this.#observation,
+        onSettled: (outcome) => this.#settled(outcome),
+      },
+      exchange,
+    );
+    exchange.onGone = () => relay.clientGone();
+    exchange.onDrained = () => relay.clientDrained();
+    relay.start();
+  }
+
+  #plan(chat: ChatRequest): Plan {
+    const options = chat.outline.providerOptions?.gateway ?? {};
+    const fallbacks = options.models ?? chat.outline.models ?? [];
+    const models = [chat.model, ...fallbacks].map((id, i) => this.#model(id, i === 0 ? 'model' : `models.${i - 1}`));
+    return planAttempts(models, options);
+  }
+
+  #model(id: string, param: string): ModelEntry {
+    const model = this.#table.models.get(id);
+    if (!model) throw modelNotFound(id);
+    if (!this.#principal.allows(id)) {
+      throw new GatewayError('forbidden', `The API key may not use the model '${id}'.`, {
+        param,
+        code: 'model_not_allowed',
+      });
+    }
+    if (model.type !== 'chat') {
+      throw new GatewayError('invalid_request_error', `The model '${id}' is not a chat model.`, {
+        param,
+        code: 'unsupported_model_type',
+      });
+    }
+    return model;
+  }
+
+  #settled(outcome: RelayOutcome): void {
+    // With one attempt that ended well, the provider has taken the whole body: see releaseBody.
+    if (outcome.attempts === 1 && outcome.error === null && !outcome.clientAborted) releaseBody(this.#body);
+    this.#observation.ended({
+      endedAt: performance.now(),
+      status: outcome.clientAborted ? 499 : this.#exchange.status,
+      errorType: outcome.error?.type ?? null,
+      clientAborted: outcome.clientAborted,
+      firstByteAt: outcome.firstContentAt,
+      provider: outcome.provider,
+      model: outcome.model,
+      attempts: outcome.attempts,
+      usage: outcome.usage,
+      costUsd: outcome.costUsd,
+      keyName: this.#principal.name,
+    });
+  }
+}
+
+export const modelNotFound = (id: string): GatewayError =>
+  new GatewayError('model_not_found', `The model '${id}' does not exist. GET /v1/models lists those that do.`, {
+    param: { modelId: id },
+    code: 'model_not_found',
+  });
+
+/** Milliseconds within which the SDK wants an answer; Infinity when it does not say. */
+function clientTimeoutMs(header: string): number {
+  const seconds = header === '' ? Number.NaN : Number(header);
+  if (!Number.isFinite(seconds) || seconds <= 0) return Number.POSITIVE_INFINITY;
+  return Math.max(seconds * 500, seconds * 1000 - CLIENT_MARGIN_MS);
+}
+
+const nothingDone = {
+  firstByteAt: null,
+  provider: null,
+  model: null,
+  attempts: 0,
+  usage: null,
+  costUsd: null,
+} as const;
+
+function refusedEnd(exchange: Exchange, thrown: unknown, principal: Principal | null) {
+  return {
+    ...nothingDone,
+    endedAt: performance.now(),
+    status: exchange.status,
+    errorType: thrown instanceof GatewayError ? thrown.type : 'internal_server_error',
+    clientAborted: false,
+    keyName: principal?.name ?? null,
+  };
+}
+
+function goneEnd(principal: Principal) {
+  return {
+    ...nothingDone,
+    endedAt: performance.now(),
+    status: 499,
+    errorType: null,
+    clientAborted: true,
+    keyName: principal.name,
+  };
+}

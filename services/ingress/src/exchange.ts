@@ -1,0 +1,190 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import { GatewayError, toGatewayError } from '@headgate/core/errors';
+import type { RelaySink } from '@headgate/core/relay';
+import { allowedOrigin, corsHeaders } from './cors.ts';
+import { requestIds } from './ids.ts';
+
+const JSON_TYPE = 'application/json';
+
+/** What an exchange needs of the process it runs in. */
+export interface ExchangeHost {
+  /** Asks clients to leave: connections are closed behind their answers. */
+  readonly draining: boolean;
+  readonly corsOrigins: readonly string[];
+  opened(exchange: Exchange): void;
+  closed(exchange: Exchange): void;
+}
+
+/**
+ * One request and its response. uWebSockets.js allows the request to be read only before the handler returns, and the
+ * response to be used only until it has ended or the client has gone; this class keeps both rules for everyone else.
+ */
+export class Exchange implements RelaySink {
+  readonly method: string;
+  /** Raw path, not decoded. */
+  readonly path: string;
+  readonly startedAt = performance.now();
+  readonly requestId: string;
+  readonly generationId: string;
+  readonly authorization: string;
+  readonly apiKeyHeader: string;
+  readonly contentLength: string;
+  readonly traceparent: string;
+  readonly tracestate: string;
+  /** `X-Stainless-Timeout`, seconds. */
+  readonly clientTimeout: string;
+  readonly metadataPlace: string;
+  readonly keepAliveWish: string;
+  /** Status sent; 0 while none was. */
+  status = 0;
+  onGone: (() => void) | null = null;
+  onDrained: (() => void) | null = null;
+  readonly #res: HttpResponse;
+  readonly #host: ExchangeHost;
+  readonly #cors: readonly string[];
+  /** The response may be used no more. */
+  #over = false;
+  #gone = false;
+
+  constructor(res: HttpResponse, req: HttpRequest, host: ExchangeHost) {
+    this.#res = res;
+    this.#host = host;
+    this.method = req.getMethod().toUpperCase();
+    this.path = req.getUrl();
+    const ids = requestIds(req.getHeader('x-request-id'));
+    this.requestId = ids.requestId;
+    this.generationId = ids.generationId;
+    this.authorization = req.getHeader('authorization');
+    this.apiKeyHeader = req.getHeader('x-api-key');
+    this.contentLength = req.getHeader('content-length');
+    this.traceparent = req.getHeader('traceparent');
+    this.tracestate = this.traceparent === '' ? '' : req.getHeader('tracestate');
+    this.clientTimeout = req.getHeader('x-stainless-timeout');
+    this.metadataPlace = req.getHeader('x-gateway-metadata');
+    this.keepAliveWish = req.getHeader('x-headgate-keepalive');
+    this.#cors = corsHeaders(allowedOrigin(req.getHeader('origin'), host.corsOrigins));
+    res.onAborted(this.#aborted);
+    host.opened(this);
+  }
+
+  /** The client left before the answer was complete. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  readonly #aborted = (): void => {
+    if (this.#over) return;
+    this.#over = true;
+    this.#gone = true;
+    try {
+      this.onGone?.();
+    } finally {
+      this.#host.closed(this);
+    }
+  };
+
+  #end(): void {
+    this.#over = true;
+    this.#host.closed(this);
+  }
+
+  /** Collects the body; `onData` gets chunks that are valid only during the call. */
+  readBody(onData: (chunk: ArrayBuffer, isLast: boolean) => void): void {
+    this.#res.onData((chunk, isLast) => {
+      if (!this.#over) onData(chunk, isLast);
+    });
+  }
+
+  answerJson(status: number, body: string | Buffer, headers: readonly string[] = []): void {
+    this.answerText(status, body, JSON_TYPE, headers);
+  }
+
+  answerText(status: number, body: string | Buffer, contentType: string, headers: readonly string[] = []): void {
+    if (this.#over) return;
+    this.#res.cork(() => {
+      this.#head(status, headers);
+      if (status !== 204) this.#res.writeHeader('content-type', contentType);
+      this.#res.end(body, this.#host.draining);
+    });
+    this.#end();
+  }
+
+  refuse(error: GatewayError): void {
+    const headers = Object.entries(error.headers()).flat();
+    this.answerJson(error.status, JSON.stringify(error.toBody()), headers);
+  }
+
+  /** For anything thrown: an answer if none was begun, else the end of the connection. */
+  refuseThrown(thrown: unknown): void {
+    if (this.status === 0) this.refuse(toGatewayError(thrown));
+    else if (!this.#over) this.#res.close();
+  }
+
+  answer(body: Buffer, provider: string): void {
+    this.answerJson(200, body, ['x-generation-id', this.generationId, 'x-headgate-provider', provider]);
+  }
+
+  openStream(provider: string | null): void {
+    if (this.#over) return;
+    this.#res.onWritable(() => {
+      this.onDrained?.();
+      return true;
+    });
+    this.#res.cork(() => {
+      this.#head(200, ['x-generation-id', this.generationId]);
+      if (provider !== null) this.#res.writeHeader('x-headgate-provider', provider);
+      this.#res.writeHeader('content-type', 'text/event-stream; charset=utf-8');
+      this.#res.writeHeader('cache-control', 'no-cache, no-transform');
+      // nginx would hold the whole stream back without it.
+      this.#res.writeHeader('x-accel-buffering', 'no');
+    });
+  }
+
+  write(bytes: Buffer): boolean {
+    if (this.#over) return true;
+    let accepted = true;
+    this.#res.cork(() => {
+      accepted = this.#res.write(bytes);
+    });
+    return accepted;
+  }
+
+  endStream(): void {
+    if (this.#over) return;
+    this.#res.cork(() => {
+      this.#res.end(undefined, this.#host.draining);
+    });
+    this.#end();
+  }
+
+  #head(status: number, headers: readonly string[]): void {
+    this.status = status;
+    const res = this.#res;
+    res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
+    res.writeHeader('x-request-id', this.requestId);
+    writeAll(res, headers);
+    writeAll(res, this.#cors);
+  }
+}
+
+function writeAll(res: HttpResponse, headers: readonly string[]): void {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i];
+    const value = headers[i + 1];
+    if (name !== undefined && value !== undefined) res.writeHeader(name, value);
+  }
+}
+
+export const notFound = (path: string): GatewayError =>
+  new GatewayError('not_found', `Unknown path: ${path.slice(0, 200)}`, { code: 'unknown_path' });
+
+export const methodNotAllowed = (method: string, allow: string): GatewayError =>
+  new GatewayError('method_not_allowed', `${method} is not allowed here, use ${allow}.`, {
+    code: 'method_not_allowed',
+    headers: { allow },
+  });

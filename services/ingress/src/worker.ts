@@ -1,0 +1,120 @@
+import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { Bootstrap } from '@headgate/core/config';
+import { requireSecret, SnapshotFeed } from '@headgate/core/snapshot';
+import { METRIC, PROMETHEUS_CONTENT_TYPE, startTelemetry, type Telemetry } from '@headgate/core/telemetry';
+import { UpstreamPools } from '@headgate/core/upstream';
+import { routes } from './app.ts';
+import { drainSettings } from './drain-settings.ts';
+import type { Exchange } from './exchange.ts';
+import { Gateway } from './gateway.ts';
+import { isMessage, type ToPrimary, type ToWorker } from './messages.ts';
+import { loadUws, type UwsModule } from './uws.ts';
+import { VERSION } from './version.ts';
+
+/** One serving process. */
+export class Worker {
+  readonly #bootstrap: Bootstrap;
+  readonly #uws: UwsModule;
+  readonly #telemetry: Telemetry;
+  readonly #feed: SnapshotFeed;
+  readonly #pools = new UpstreamPools();
+  readonly #gateway: Gateway;
+  readonly #app: TemplatedApp;
+  readonly #scrapes = new Map<number, Exchange>();
+  #socket: us_listen_socket | null = null;
+  #nextScrape = 1;
+  #draining = false;
+
+  static async start(bootstrap: Bootstrap): Promise<Worker> {
+    const telemetry = await startTelemetry({ service: 'ingress', version: VERSION });
+    const worker = new Worker(bootstrap, telemetry);
+    await worker.#start();
+    return worker;
+  }
+
+  private constructor(bootstrap: Bootstrap, telemetry: Telemetry) {
+    const { uws, binding } = loadUws();
+    telemetry.logger.debug('uWebSockets.js loaded', { binding });
+    this.#bootstrap = bootstrap;
+    this.#uws = uws;
+    this.#telemetry = telemetry;
+    this.#feed = new SnapshotFeed({
+      redisUrl: bootstrap.redis.url,
+      prefix: bootstrap.redis.prefix,
+      secret: requireSecret(process.env),
+      log: telemetry.logger,
+      name: 'headgate-ingress',
+    });
+    this.#gateway = new Gateway(this.#feed, this.#pools, telemetry);
+    this.#app = routes(uws.App(), this.#gateway, (exchange) => this.#scrape(exchange));
+  }
+
+  async #start(): Promise<void> {
+    const { metrics } = this.#telemetry;
+    const { snapshotVersion, redisUp } = METRIC;
+    metrics.gauge(snapshotVersion.name, snapshotVersion.help, () => this.#feed.current()?.table.version ?? 0);
+    metrics.gauge(redisUp.name, redisUp.help, () => (this.#feed.redisUp() ? 1 : 0));
+    process.on('message', (message: unknown) => this.#onMessage(message));
+    // The primary decides on Ctrl-C, which the terminal sends to all of us.
+    process.on('SIGINT', () => undefined);
+    process.on('SIGTERM', () => void this.#drain());
+    await this.#feed.start();
+    await this.#listen();
+    tell({ type: 'listening' });
+  }
+
+  #listen(): Promise<void> {
+    const { host, port } = this.#bootstrap.server;
+    return new Promise((resolve, reject) => {
+      this.#app.listen(host, port, (socket) => {
+        if (!socket) return reject(new Error(`cannot listen on ${host}:${port}`));
+        this.#socket = socket;
+        resolve();
+      });
+    });
+  }
+
+  #onMessage(message: unknown): void {
+    if (!isMessage<ToWorker>(message)) return;
+    if (message.type === 'drain') void this.#drain();
+    else if (message.type === 'measure') {
+      tell({ type: 'measured', id: message.id, snapshot: this.#telemetry.metrics.serialise() });
+    } else if (message.type === 'scrape') {
+      this.#scrapes.get(message.id)?.answerText(200, message.text, PROMETHEUS_CONTENT_TYPE);
+      this.#scrapes.delete(message.id);
+    }
+  }
+
+  /** `GET /metrics`: whichever process is asked answers for all. */
+  #scrape(exchange: Exchange): void {
+    const id = this.#nextScrape++;
+    this.#scrapes.set(id, exchange);
+    exchange.onGone = () => this.#scrapes.delete(id);
+    tell({ type: 'scrape', id });
+  }
+
+  /** Readiness goes first, then the port, then, when the last stream has ended, the process (DESIGN 10). */
+  async #drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    const { delayMs, timeoutMs } = drainSettings(process.env);
+    const drained = this.#gateway.drain();
+    await pause(delayMs);
+    if (this.#socket) this.#uws.us_listen_socket_close(this.#socket);
+    this.#socket = null;
+    const inTime = await Promise.race([drained.then(() => true), pause(timeoutMs).then(() => false)]);
+    if (!inTime) {
+      this.#telemetry.logger.warn('drain limit reached, cutting open requests', { open: this.#gateway.openRequests });
+    }
+    this.#app.close();
+    await Promise.all([this.#feed.stop(), this.#pools.close(), this.#telemetry.shutdown()]);
+    process.exit(0);
+  }
+}
+
+const pause = (ms: number): Promise<void> =>
+  ms <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+
+function tell(message: ToPrimary): void {
+  process.send?.(message, undefined, undefined, () => undefined);
+}

@@ -72,9 +72,9 @@ function messageMetadata(body: Buffer, choices: Member, json: string): Edit[] {
   return arrayElements(body, choices.valueStart).flatMap((choice) => {
     const message = findMember(objectMembers(body, choice.start), 'message');
     if (!message || body[message.valueStart] !== 0x7b) return [];
-    const close = valueEnd(body, message.valueStart) - 1;
-    const comma = objectMembers(body, message.valueStart).length > 0 ? ',' : '';
-    return [{ start: close, end: close, text: `${comma}"provider_metadata":${json}` }];
+    const last = objectMembers(body, message.valueStart).at(-1);
+    const at = last?.end ?? message.valueStart + 1;
+    return [{ start: at, end: at, text: `${last ? ',' : ''}"provider_metadata":${json}` }];
   });
 }
 

@@ -1,14 +1,6 @@
 import { type Usage, usageFromOpenAi } from '../../chat/index.ts';
 import { GatewayError } from '../../errors/index.ts';
-import {
-  arrayElements,
-  type Edit,
-  findMember,
-  type Member,
-  objectMembers,
-  splice,
-  valueEnd,
-} from '../../json/index.ts';
+import { arrayElements, type Edit, findMember, type Member, objectMembers, splice } from '../../json/index.ts';
 import type { AnswerContext, AnswerMetadata, ChatAnswer } from '../dialect.ts';
 import { decodeOpenAiStreamError } from './error.ts';
 import { type Choice, type Completion, hasContent, isKnownFinish, repairChoice } from './shapes.ts';

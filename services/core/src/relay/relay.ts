@@ -68,6 +68,14 @@ export class Relay implements AttemptOwner {
     return this.#request.plan.attempts[this.#position];
   }
 
+  get #timeoutMs(): number {
+    return this.#committed ? this.#request.timeoutMs : this.#request.answerWithinMs;
+  }
+
+  get #deadlineAt(): number {
+    return this.#request.startedAt + this.#timeoutMs;
+  }
+
   #begin(): void {
     const planned = this.#planned;
     if (this.#settled || !planned) return;
@@ -201,7 +209,7 @@ export class Relay implements AttemptOwner {
     if (record && record.error === null) Object.assign(record, { error, endTime: Date.now() });
     this.#failures.push(error);
     const step = error.failure === undefined ? 'give_up' : nextStep(error.failure, this.#retriedHere);
-    const timeLeft = this.#request.deadlineAt - performance.now();
+    const timeLeft = this.#deadlineAt - performance.now();
     if (step === 'give_up' || this.#records.length >= MAX_ATTEMPTS || timeLeft <= 0) {
       this.#giveUp(finalError(this.#failures));
       return;
@@ -287,9 +295,9 @@ export class Relay implements AttemptOwner {
   #clocks(): Clocks {
     const attempt = this.#attempt;
     const timeouts = attempt?.planned.endpoint.timeouts;
-    const { deadlineAt, keepAliveMs, chat, plan } = this.#request;
+    const { keepAliveMs, chat, plan } = this.#request;
     return {
-      deadlineAt,
+      deadlineAt: this.#deadlineAt,
       keepAliveMs: chat.stream && !this.#paused ? keepAliveMs : 0,
       lastWriteAt: this.#lastWriteAt,
       startedAt: attempt?.startedAt ?? 0,
@@ -329,7 +337,7 @@ export class Relay implements AttemptOwner {
     const record = this.#records.at(-1);
     if (record && limit !== 'deadline') record.timeoutMs = ms;
     attempt?.abort();
-    const error = timeoutError(limit, provider, limit === 'deadline' ? this.#request.timeoutMs : ms);
+    const error = timeoutError(limit, provider, limit === 'deadline' ? this.#timeoutMs : ms);
     if (attempt && this.#observation) this.failed(attempt, error);
     else this.#giveUp(error);
   }

@@ -13,10 +13,12 @@ export interface RelayRequest {
   readonly generationId: string;
   /** Seconds since the epoch. */
   readonly created: number;
-  /** `performance.now()` by which the answer must be complete. */
-  readonly deadlineAt: number;
-  /** How long that was from the start, for the message. */
+  /** When the request came, `performance.now()`. */
+  readonly startedAt: number;
+  /** Within this the answer must be complete. */
   readonly timeoutMs: number;
+  /** Within this it must have begun: the SDKs' own timeout ends where a stream's headers arrive. At most `timeoutMs`. */
+  readonly answerWithinMs: number;
   /** Silence after which a stream gets a comment; 0 sends none. */
   readonly keepAliveMs: number;
   readonly metadataAtTop: boolean;

@@ -20,6 +20,8 @@ export interface TelemetryOptions {
   readonly env?: Env;
   /** Default: a new one on standard output. */
   readonly logger?: Logger;
+  /** How long `shutdown` waits for the collector; default 5,000. */
+  readonly shutdownMs?: number;
 }
 
 export interface Telemetry {
@@ -28,7 +30,7 @@ export interface Telemetry {
   /** Whether traces are exported. */
   readonly tracing: boolean;
   observe(start: RequestStart): RequestObservation;
-  /** Sends what is still held, writes the log; resolves within about five seconds, never rejects. */
+  /** Sends what is still held, writes the log; resolves within `shutdownMs`, never rejects. */
   shutdown(): Promise<void>;
 }
 
@@ -45,7 +47,12 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     accessLog: env.HEADGATE_ACCESS_LOG?.trim().toLowerCase() === 'off' ? null : logger,
     tracer: sdk?.tracer ?? null,
   };
-  return new RunningTelemetry(logger, metrics, recorder, sdk, stopMeasuring);
+  const stop = async (): Promise<void> => {
+    await flushSdk(sdk, options.shutdownMs ?? SHUTDOWN_MS, logger);
+    stopMeasuring();
+    await logger.flush();
+  };
+  return new RunningTelemetry(logger, metrics, recorder, stop);
 }
 
 async function loadSdk(
@@ -55,9 +62,9 @@ async function loadSdk(
   metrics: Metrics,
   logger: Logger,
 ): Promise<Sdk | null> {
-  const settings = sdkSettings(env);
-  if (!settings.traces && settings.metrics.length === 0) return null;
   try {
+    const settings = sdkSettings(env);
+    if (!settings.traces && settings.metrics.length === 0) return null;
     const { startSdk } = await import('./sdk.ts');
     return await startSdk(settings, service, version, env, metrics, logger);
   } catch (error) {
@@ -71,17 +78,15 @@ class RunningTelemetry implements Telemetry {
   readonly metrics: Metrics;
   readonly tracing: boolean;
   readonly #recorder: Recorder;
-  readonly #sdk: Sdk | null;
-  readonly #stopMeasuring: () => void;
+  readonly #stop: () => Promise<void>;
   #stopped: Promise<void> | null = null;
 
-  constructor(logger: Logger, metrics: Metrics, recorder: Recorder, sdk: Sdk | null, stopMeasuring: () => void) {
+  constructor(logger: Logger, metrics: Metrics, recorder: Recorder, stop: () => Promise<void>) {
     this.logger = logger;
     this.metrics = metrics;
     this.tracing = recorder.tracer !== null;
     this.#recorder = recorder;
-    this.#sdk = sdk;
-    this.#stopMeasuring = stopMeasuring;
+    this.#stop = stop;
   }
 
   observe(start: RequestStart): RequestObservation {
@@ -92,17 +97,14 @@ class RunningTelemetry implements Telemetry {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
+}
 
-  async #stop(): Promise<void> {
-    if (this.#sdk !== null) {
-      try {
-        await within(SHUTDOWN_MS, this.#sdk.shutdown());
-      } catch (error) {
-        this.logger.warn('telemetry could not be flushed', { error });
-      }
-    }
-    this.#stopMeasuring();
-    await this.logger.flush();
+async function flushSdk(sdk: Sdk | null, ms: number, logger: Logger): Promise<void> {
+  if (sdk === null) return;
+  try {
+    await within(ms, sdk.shutdown());
+  } catch (error) {
+    logger.warn('telemetry could not be flushed, what was not sent yet is lost', { error });
   }
 }
 

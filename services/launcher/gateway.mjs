@@ -1,0 +1,204 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { originOf } from './banner.mjs';
+import { lastLines, run } from './command.mjs';
+import { startRedis } from './embedded-redis.mjs';
+import { Failure } from './failure.mjs';
+import { Service } from './service.mjs';
+
+/** The order in which services stop: first the one that has clients, last the one that all others need. */
+const STOP_ORDER = ['ingress', 'embedder', 'control', 'simulator', 'redis'];
+/** Streams may end by themselves for so long; a second Ctrl-C cuts it short. */
+const GRACE_MS = 30_000;
+const SIMULATOR_TIMEOUT_MS = 15_000;
+const READY_TIMEOUT_MS = 20_000;
+
+/**
+ * What control says of the configuration it would run with.
+ *
+ * @typedef {object} Description
+ * @property {string} host
+ * @property {number} port
+ * @property {string | null} redisUrl        null: nothing names a Redis, so the launcher brings one
+ * @property {string | null} configFile
+ * @property {boolean} simulated             no provider is set up, so the simulator stands in
+ * @property {string[]} providers
+ * @property {string | null} exampleModel
+ */
+
+/** @typedef {{ why: 'signal' } | { why: 'died', service: Service }} Ending */
+
+/** The services of one running gateway. */
+export class Gateway {
+  /**
+   * @param {{ checkout: import('./checkout.mjs').Checkout, node: string, env: NodeJS.ProcessEnv, verbose: boolean }} setting
+   *   `env` is what each service gets
+   */
+  constructor({ checkout, node, env, verbose }) {
+    this.checkout = checkout;
+    this.node = node;
+    this.env = env;
+    this.verbose = verbose;
+    /** @type {Service[]} */
+    this.services = [];
+    this.stopping = false;
+    /** @type {(ending: Ending) => void} */
+    this.end = () => {};
+    /** @type {Promise<Ending>} resolves when it has to stop */
+    this.ending = new Promise((resolve) => {
+      this.end = resolve;
+    });
+  }
+
+  /** @returns {Promise<Description>} */
+  async describe() {
+    const args = ['-C', 'source', path.join('services', 'control', 'src', 'describe.ts')];
+    const outcome = await run(this.node, args, { cwd: this.checkout.root, env: this.env });
+    if (outcome.code !== 0) throw new Failure(outcome.output.trim(), outcome.code);
+    return JSON.parse(outcome.stdout.trim().split('\n').at(-1) ?? '');
+  }
+
+  /**
+   * Starts everything and waits until the gateway is ready.
+   *
+   * @param {Description} description
+   * @param {() => Promise<import('./redis.mjs').RedisProgram>} redisProgram  asked for only where one is needed
+   */
+  async start(description, redisProgram) {
+    const { adopt, onUnexpectedExit } = this;
+    const [redisUrl, simulatorUrl] = await Promise.all([
+      description.redisUrl ??
+        redisProgram().then((program) =>
+          startRedis({
+            checkout: this.checkout,
+            program,
+            env: this.env,
+            verbose: this.verbose,
+            adopt,
+            onUnexpectedExit,
+          }),
+        ),
+      description.simulated ? this.startSimulator() : undefined,
+    ]);
+    this.env = {
+      ...this.env,
+      REDIS_URL: redisUrl,
+      HEADGATE_PORT: String(description.port),
+      ...(simulatorUrl && { HEADGATE_SIMULATOR_URL: simulatorUrl }),
+    };
+    this.startService('control');
+    if (this.has('embedder')) this.startService('embedder');
+    this.startService('ingress');
+    await this.waitUntilReady(description);
+  }
+
+  /** @param {string} name */
+  has(name) {
+    return existsSync(path.join(this.checkout.root, mainOf(name)));
+  }
+
+  adopt = (/** @type {Service} */ service) => {
+    this.services.push(service);
+    if (this.stopping) service.kill();
+  };
+
+  onUnexpectedExit = (/** @type {Service} */ service) => {
+    this.end({ why: 'died', service });
+  };
+
+  /**
+   * @param {string} name
+   * @param {{ args?: string[], onLine?: (line: string) => void }} [options]
+   * @returns {Service}
+   */
+  startService(name, { args = [], onLine } = {}) {
+    const service = new Service({
+      name,
+      program: this.node,
+      args: ['-C', 'source', mainOf(name), ...args],
+      cwd: this.checkout.root,
+      env: this.env,
+      logs: this.checkout.logs,
+      verbose: this.verbose,
+      onUnexpectedExit: this.onUnexpectedExit,
+      ...(onLine && { onLine }),
+    });
+    this.adopt(service);
+    return service;
+  }
+
+  /** @returns {Promise<string>} the base URL of its OpenAI dialect */
+  startSimulator() {
+    return new Promise((resolve, reject) => {
+      const service = this.startService('simulator', {
+        args: ['--port', '0'],
+        onLine: (line) => {
+          const origin = listeningOrigin(line);
+          if (origin === undefined) return;
+          clearTimeout(timer);
+          resolve(`${origin}/v1`);
+        },
+      });
+      const timer = setTimeout(() => {
+        reject(
+          new Failure(`The simulator did not say where it listens:\n${lastLines(service.lastLines.join('\n'), 15)}`),
+        );
+      }, SIMULATOR_TIMEOUT_MS);
+    });
+  }
+
+  /** @param {{ host: string, port: number }} address */
+  async waitUntilReady(address) {
+    const url = `${originOf(address)}/health/ready`;
+    let last = 'no answer';
+    for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await delay(50)) {
+      try {
+        const response = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } });
+        last = `${response.status} ${await response.text()}`;
+        if (response.status === 200) return;
+      } catch {
+        last = 'no answer';
+      }
+    }
+    const logs = this.services
+      .filter(({ name }) => name === 'ingress' || name === 'control')
+      .map((service) => `  ${service.logFile}:\n${lastLines(service.lastLines.join('\n'), 10)}`);
+    throw new Failure(
+      `The gateway was not ready after ${READY_TIMEOUT_MS / 1000} s (${url}: ${last}).\n${logs.join('\n')}`,
+    );
+  }
+
+  /** Stops the services one after the other, each when those that need it are gone. */
+  async stop() {
+    this.stopping = true; // what is still being started ends at once
+    for (const name of STOP_ORDER) {
+      await Promise.all(
+        this.services.filter((service) => service.name === name).map((service) => service.stop(GRACE_MS)),
+      );
+    }
+  }
+
+  /** Ends all of it at once. */
+  kill() {
+    for (const service of this.services) service.kill();
+  }
+}
+
+/** @param {string} name */
+function mainOf(name) {
+  return path.join('services', name, 'src', 'main.ts');
+}
+
+/**
+ * @param {string} line
+ * @returns {string | undefined}
+ */
+function listeningOrigin(line) {
+  try {
+    const { listening } = JSON.parse(line);
+    return typeof listening === 'string' ? listening : undefined;
+  } catch {
+    return undefined;
+  }
+}

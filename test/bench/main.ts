@@ -88,7 +88,8 @@ async function main(options: Options): Promise<void> {
   const rounds = await measureRounds(targets, {
     ...options,
     wrk,
-    warmUpSeconds: 1,
+    warmUpRequests: 30_000,
+    warmUpSeconds: 10,
     progress: (number, phase, target, measured) => {
       children.trimLogs();
       say(`round ${number} ${phase} ${target}: ${JSON.stringify(measured)}`);

@@ -1,12 +1,14 @@
 import { closedLoop } from './load/closed-loop.ts';
-import type { Measurement } from './load/meter.ts';
-import { round } from './load/meter.ts';
+import { type Measurement, round } from './load/meter.ts';
 import { PHASES, type PhaseName, type PhaseOptions } from './load/phases.ts';
+import { streams } from './load/streams.ts';
 import type { Instance, Target } from './targets/target.ts';
 
 export interface RoundOptions extends PhaseOptions {
   readonly rounds: number;
   readonly phases: readonly PhaseName[];
+  /** A target is warm after so many requests, or after so many seconds. */
+  readonly warmUpRequests: number;
   readonly warmUpSeconds: number;
   /** Called after each measurement. */
   progress(round: number, phase: PhaseName, target: string, measured: Measurement): void;
@@ -44,7 +46,7 @@ export async function measureRounds(targets: readonly Target[], options: RoundOp
 
 async function measure(target: Target, warm: Instance, phase: PhaseName, options: RoundOptions): Promise<Measurement> {
   if (!PHASES[phase].fresh) return runPhase(warm, phase, options);
-  const fresh = await startWarm(target, options);
+  const fresh = await startFresh(target);
   try {
     return await runPhase(fresh, phase, options);
   } finally {
@@ -62,8 +64,21 @@ async function runPhase(instance: Instance, phase: PhaseName, options: RoundOpti
   return { ...measured, redis_commands_req: round(Math.max(0, after - before - 1) / requests, 4) };
 }
 
-async function startWarm(target: Target, { warmUpSeconds }: RoundOptions): Promise<Instance> {
+/** A process of its own is measured for its memory, so it only gets what opens its connections and loads its code. */
+async function startFresh(target: Target): Promise<Instance> {
   const instance = await target.start();
-  await closedLoop(instance.endpoint, { connections: 16, seconds: warmUpSeconds });
+  await closedLoop(instance.endpoint, { connections: 16, seconds: 1 });
+  return instance;
+}
+
+/** Counted in requests and not in seconds: a compiler that optimises what runs often needs runs, however busy the machine. */
+async function startWarm(target: Target, { warmUpRequests, warmUpSeconds }: RoundOptions): Promise<Instance> {
+  const instance = await target.start();
+  let requests = 0;
+  for (let second = 0; second < warmUpSeconds && requests < warmUpRequests; second++) {
+    const slice = await closedLoop(instance.endpoint, { connections: 64, seconds: 1 });
+    requests += slice.requests ?? 0;
+  }
+  await streams(instance.endpoint, { streams: 32, seconds: 1, chunks: 50, intervalMs: 0 });
   return instance;
 }

@@ -94,7 +94,9 @@ export async function streams(endpoint: Endpoint, load: Streams): Promise<Measur
     ...delay.quantiles('delay_'),
     ...cpuPer('cpu_us_event', cpuUs, delay.count),
     ...cpuPer('cpu_us_stream', cpuUs, load.intervalMs > 0 ? 0 : ended),
-    ...(endpoint.pid === undefined || open === 0 ? {} : { kb_per_stream: round(grownKb / open, 1) }),
+    ...(endpoint.pid === undefined || load.intervalMs === 0 || open === 0
+      ? {}
+      : { kb_per_stream: round(grownKb / open, 1) }),
     ...values,
   };
 }

@@ -13,10 +13,15 @@ export class DirectiveError extends Error {
 
 type Read<T> = (value: string, name: string) => T;
 
-const integer: Read<number> = (value, name) => {
-  if (!/^\d{1,15}$/.test(value)) throw new DirectiveError(`Directive '${name}' needs a whole number, got '${value}'.`);
-  return Number(value);
-};
+const whole =
+  (max: number): Read<number> =>
+  (value, name) => {
+    if (!/^\d{1,15}$/.test(value) || Number(value) > max)
+      throw new DirectiveError(`Directive '${name}' needs a whole number of at most ${max}, got '${value}'.`);
+    return Number(value);
+  };
+/** Any number of tokens, bytes or milliseconds that a test can need. */
+const integer = whole(1_000_000_000);
 const decimal: Read<number> = (value, name) => {
   const number = Number(value);
   if (value === '' || !Number.isFinite(number) || number < 0)
@@ -70,15 +75,15 @@ export type ErrorKind = (typeof errorKinds)[number];
 const table = {
   // what is said
   text,
-  tokens: integer,
+  tokens: whole(1_000_000),
   salt: text,
   emoji: flag,
-  pad: integer,
+  pad: whole(16_777_216),
   finish: oneOf('stop', 'length', 'tool_calls', 'content_filter'),
   refusal: text,
-  calls: integer,
+  calls: whole(128),
   args: text,
-  think: integer,
+  think: whole(1_000_000),
   'think-as': oneOf('reasoning_content', 'reasoning', 'tag'),
   'reasoning-tokens': integer,
   prefill: oneOf('ignore', 'continue', 'reject'),
@@ -90,7 +95,7 @@ const table = {
   slow: integer,
   // instead of an answer
   error: oneOf(...errorKinds),
-  status: integer,
+  status: whole(599),
   message: text,
   type: text,
   code: text,

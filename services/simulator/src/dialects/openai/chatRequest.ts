@@ -20,9 +20,10 @@ export interface ChatRequest {
 }
 
 /** Validates as OpenAI does; throws an `ApiError` for the first thing that is wrong. */
-export function readChatRequest(body: unknown, lenient: boolean): ChatRequest {
+export function readChatRequest(body: unknown, model: string, lenient: boolean): ChatRequest {
   checkBody(body, chatFields, lenient);
   const params = asParams(body);
+  if (!lenient) checkReasoningModel(params, model);
   checkCombinations(params);
   checkToolOrder(params.messages);
   const stop = params.stop ?? [];
@@ -37,6 +38,23 @@ export function readChatRequest(body: unknown, lenient: boolean): ChatRequest {
 /** The checks have proved the shape that the SDK's type describes. */
 function asParams(body: unknown): ChatCompletionCreateParams {
   return body as ChatCompletionCreateParams;
+}
+
+/** What OpenAI's reasoning models refuse. */
+function checkReasoningModel(params: ChatCompletionCreateParams, model: string): void {
+  if (!/^(o[1-9]|gpt-5)/.test(model)) return;
+  if (typeof params.max_tokens === 'number')
+    throw badRequest(
+      "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+      'max_tokens',
+      'unsupported_parameter',
+    );
+  if (typeof params.temperature === 'number' && params.temperature !== 1)
+    throw badRequest(
+      `Unsupported value: 'temperature' does not support ${params.temperature} with this model. Only the default (1) value is supported.`,
+      'temperature',
+      'unsupported_value',
+    );
 }
 
 function checkCombinations(params: ChatCompletionCreateParams): void {

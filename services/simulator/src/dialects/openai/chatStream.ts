@@ -54,10 +54,11 @@ function* tokenFrames(
 }
 
 /** One item of each in turn, until all are used up. */
-function* interleaved(sources: readonly Iterator<Frame>[]): Generator<Frame> {
+function* interleaved(sources: readonly Generator<Frame>[]): Generator<Frame> {
   let open = sources;
+  if (open.length === 1 && open[0] !== undefined) return yield* open[0];
   while (open.length > 0) {
-    const still: Iterator<Frame>[] = [];
+    const still: Generator<Frame>[] = [];
     for (const source of open) {
       const next = source.next();
       if (next.done) continue;

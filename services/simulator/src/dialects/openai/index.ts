@@ -111,7 +111,7 @@ function parsed(json: unknown): unknown {
 
 async function answerChat(exchange: Exchange, json: unknown, cache: PrefixCache): Promise<void> {
   const { directives } = exchange;
-  const request = readChatRequest(parsed(json), directives.lenient === true);
+  const request = readChatRequest(parsed(json), exchange.model, directives.lenient === true);
   if (directives.prefill === 'reject' && request.turns.at(-1)?.role === 'assistant')
     throw badRequest(
       'This model does not support assistant message prefill. The conversation must end with a user message.',

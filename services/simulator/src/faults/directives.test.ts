@@ -51,7 +51,10 @@ describe('steering', () => {
     const steerer = new Steerer(new FaultRules());
     const texts = ['[[sim for=a* status=500 times=2]]'];
     const statusOf = (model: string) => steerer.steer(path, { model, texts }).directives.status;
-    assert.deepEqual([statusOf('abc'), statusOf('xyz'), statusOf('abc'), statusOf('abc')], [500, undefined, 500, undefined]);
+    assert.deepEqual(
+      [statusOf('abc'), statusOf('xyz'), statusOf('abc'), statusOf('abc')],
+      [500, undefined, 500, undefined],
+    );
   });
 
   it('keeps rules apart by match, newest first, until they are cleared', () => {

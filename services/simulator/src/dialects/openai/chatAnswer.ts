@@ -161,8 +161,8 @@ function withoutPrefill(tokens: readonly string[], { turns }: ChatRequest, direc
   const last = turns.at(-1);
   if (directives.prefill !== 'continue' || last?.role !== 'assistant') return tokens;
   const text = tokens.join('');
-  const prefix = last.text.trimEnd();
-  return text.startsWith(prefix) ? tokenize(text.slice(prefix.length)) : tokens;
+  const prefix = [last.text, last.text.trimEnd()].find((candidate) => text.startsWith(candidate));
+  return prefix === undefined ? tokens : tokenize(text.slice(prefix.length));
 }
 
 function countUsage(

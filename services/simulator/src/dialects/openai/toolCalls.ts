@@ -64,7 +64,7 @@ function bestMatch(tools: readonly ChatCompletionFunctionTool[], text: string): 
 }
 
 const smallWords = new Set(
-  'the and for you are can has have get set use with from this that what which when where who how its not all any one call tool given user please into about'.split(
+  'the and for you are can has have get set use with from this that what which when where who how its not all any one call tell show tool given user please into about'.split(
     ' ',
   ),
 );

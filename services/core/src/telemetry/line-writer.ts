@@ -4,7 +4,11 @@
  */
 import { write, writeSync } from 'node:fs';
 
-const FLUSH_BYTES = 16_384;
+/** A write costs tens of microseconds wherever it runs: few and large ones. */
+const FLUSH_CHARACTERS = 65_536;
+const BUFFER_BYTES = 4 * FLUSH_CHARACTERS;
+/** UTF-8 of one UTF-16 unit at most. */
+const BYTES_PER_CHARACTER = 3;
 const FLUSH_MS = 100;
 const RETRY_MS = 10;
 /** Characters kept while nobody reads; beyond that lines are dropped and counted. */
@@ -20,6 +24,8 @@ export interface LineSink {
 
 export class LineWriter implements LineSink {
   readonly #fd: number;
+  /** Used again and again: fresh memory costs more than the copy into it. */
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #pending = '';
   #writing: Buffer | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -39,7 +45,7 @@ export class LineWriter implements LineSink {
       return;
     }
     this.#pending += line;
-    if (this.#pending.length >= FLUSH_BYTES) this.#start();
+    if (this.#pending.length >= FLUSH_CHARACTERS) this.#start();
     else if (this.#timer === null) this.#timer = setTimeout(this.#onTimer, FLUSH_MS).unref();
   }
 
@@ -58,9 +64,14 @@ export class LineWriter implements LineSink {
 
   #start(): void {
     if (this.#writing !== null || this.#pending === '') return;
-    this.#writing = Buffer.from(this.#pending);
+    this.#writing = this.#encode(this.#pending);
     this.#pending = '';
     this.#write();
+  }
+
+  #encode(text: string): Buffer {
+    if (text.length * BYTES_PER_CHARACTER > BUFFER_BYTES) return Buffer.from(text);
+    return this.#buffer.subarray(0, this.#buffer.write(text));
   }
 
   #write(): void {

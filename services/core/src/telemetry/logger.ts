@@ -52,13 +52,6 @@ export function createLogger(options: LoggerOptions): Logger {
   return logger;
 }
 
-/** A JSON string; most are plain and need no escaping. */
-export function quote(text: string): string {
-  return NEEDS_ESCAPING.test(text) ? JSON.stringify(text) : `"${text}"`;
-}
-
-const NEEDS_ESCAPING = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/;
-
 function openSink(destination: LogDestination): LineSink {
   if (typeof destination === 'number') return lineWriter(destination);
   return {
@@ -125,7 +118,7 @@ class JsonLogger implements Logger {
     if (RANK[level] < this.#rank) return;
     const text = fields === undefined ? this.#fieldsText : this.#members(fields);
     this.#sink.append(
-      `{"time":"${timeText()}","level":"${level}"${this.#head},"msg":${quote(redactText(msg))}${text}}\n`,
+      `{"time":"${timeText()}","level":"${level}"${this.#head},"msg":${JSON.stringify(redactText(msg))}${text}}\n`,
     );
   }
 

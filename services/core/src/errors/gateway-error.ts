@@ -22,6 +22,9 @@ export const ERROR_STATUS = {
   upstream_timeout: 504,
 } as const;
 
+/** Beyond this openai-node falls back to its own half second and hammers, unless told not to retry (WIRE 2.12). */
+const LONGEST_WAIT_MS = 60_000;
+
 export type ErrorType = keyof typeof ERROR_STATUS;
 
 /** What went wrong at a provider; decides what the relay does next (DESIGN 6). */
@@ -97,7 +100,8 @@ export class GatewayError extends Error {
       headers['retry-after-ms'] = String(Math.max(0, Math.ceil(this.retryAfterMs)));
       headers['retry-after'] = String(Math.max(0, Math.ceil(this.retryAfterMs / 1000)));
     }
-    if (this.shouldRetry !== undefined) headers['x-should-retry'] = String(this.shouldRetry);
+    const shouldRetry = this.shouldRetry ?? ((this.retryAfterMs ?? 0) > LONGEST_WAIT_MS ? false : undefined);
+    if (shouldRetry !== undefined) headers['x-should-retry'] = String(shouldRetry);
     return headers;
   }
 }

@@ -154,10 +154,10 @@ export class Exchange implements RelaySink {
     return accepted;
   }
 
-  endStream(): void {
+  endStream(broken: boolean): void {
     if (this.#over) return;
     this.#res.cork(() => {
-      this.#res.end(undefined, this.#host.draining);
+      this.#res.end(undefined, broken || this.#host.draining);
     });
     this.#end();
   }

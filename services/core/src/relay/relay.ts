@@ -95,9 +95,9 @@ export class Relay implements AttemptOwner {
       this.#next(unsupportedDialect(provider.name, provider.dialect));
       return;
     }
-    const context = { generationId, model: model.id };
+    const context = { generationId, model: model.id, created };
     const decoder = chat.stream
-      ? dialect.streamDecoder({ ...context, includeUsage: chat.includeUsage, choices: chat.choices, created })
+      ? dialect.streamDecoder({ ...context, includeUsage: chat.includeUsage, choices: chat.choices })
       : null;
     const attempt = new Attempt(this, planned, dialect, decoder, (body) => dialect.decodeChat(body, context));
     this.#attempt = attempt;
@@ -173,7 +173,7 @@ export class Relay implements AttemptOwner {
     for (const held of this.#held) closing.bytes(held);
     attempt.decoder.finish(this.#metadata(progress.usage, cost), closing);
     this.#write(closing.view());
-    this.#sink.endStream();
+    this.#sink.endStream(false);
     this.#settle(null, progress.usage, false, cost);
   }
 
@@ -230,7 +230,7 @@ export class Relay implements AttemptOwner {
   #giveUp(error: GatewayError): void {
     if (this.#opened) {
       this.#write(Buffer.from(`data: ${JSON.stringify(error.toBody())}\n\n`));
-      this.#sink.endStream();
+      this.#sink.endStream(true);
     } else this.#sink.refuse(error);
     this.#settle(error, null, false);
   }

@@ -1,3 +1,31 @@
+export {
+  type Controls,
+  EFFORT_SHARE,
+  type ReasoningEffort,
+  type ReasoningWish,
+  type ResponseFormat,
+  readControls,
+  type ToolChoice,
+  type ToolDefinition,
+} from './controls.ts';
+export {
+  type AssistantTurn,
+  type AudioPart,
+  type CacheMark,
+  type FilePart,
+  type ImagePart,
+  type MediaSource,
+  type Part,
+  type ReasoningDetail,
+  readConversation,
+  type SystemTurn,
+  type TextPart,
+  type ToolCallPart,
+  type ToolTurn,
+  type Turn,
+  type UserTurn,
+  unsupportedContent,
+} from './conversation.ts';
 export { type ChatRequest, fullBody, readChatRequest } from './request.ts';
 export { type ChatBody, type ChatMessage, chatRequestSchema, gatewayOptions } from './schema.ts';
 export { completionTokens, promptTokens, type Usage, usageFromOpenAi } from './usage.ts';

@@ -7,7 +7,17 @@ import type { GatewayError } from '../errors/index.ts';
  */
 export interface Dialect {
   readonly name: string;
-  encodeChat(request: ChatRequest, target: Target): EncodedRequest;
+  /** How a stream's events are framed. */
+  readonly framing: 'sse' | 'aws-event-stream';
+  /** `header`: the dialect writes the credential itself; else `upstream` authorizes the encoded request. */
+  readonly authorization: 'header' | 'google' | 'aws' | 'azure';
+  /**
+   * URLs of images and files in the request that this provider will not fetch itself: the gateway does, and hands their
+   * bytes to `encodeChat`. Absent where the provider takes URLs, or where none are taken at all.
+   */
+  remoteMedia?(request: ChatRequest, target: Target): readonly string[];
+  /** Throws a GatewayError (400) for what the provider cannot take. */
+  encodeChat(request: ChatRequest, target: Target, media: FetchedMedia): EncodedRequest;
   /** Throws a GatewayError when the body is not an answer of this dialect. */
   decodeChat(body: Buffer, context: AnswerContext): ChatAnswer;
   /** One decoder a stream. */
@@ -27,10 +37,13 @@ export interface Target {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** What was fetched for the URLs of `remoteMedia`, by URL. */
+export type FetchedMedia = ReadonlyMap<string, { readonly mediaType: string /** Base64. */; readonly data: string }>;
+
 export interface EncodedRequest {
   /** Absolute URL. */
   readonly url: string;
-  /** Flat name, value list, lower-case names; includes authentication. */
+  /** Flat name, value list, lower-case names; includes the credential where `authorization` is `header`. */
   readonly headers: readonly string[];
   readonly body: Buffer;
   /** Fields that were dropped or altered, for `provider_metadata.gateway.warnings`. */
@@ -42,6 +55,8 @@ export interface AnswerContext {
   readonly generationId: string;
   /** Public id of the model that answers. */
   readonly model: string;
+  /** Seconds since the epoch, where the provider gives no such time. */
+  readonly created: number;
 }
 
 export interface ChatAnswer {
@@ -67,8 +82,6 @@ export interface StreamContext extends AnswerContext {
   readonly includeUsage: boolean;
   /** Number of choices that must finish. */
   readonly choices: number;
-  /** Seconds since the epoch, for chunks that the gateway makes itself. */
-  readonly created: number;
 }
 
 /** Collects finished SSE frames. */

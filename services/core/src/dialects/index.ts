@@ -3,6 +3,7 @@ export type {
   ChatAnswer,
   Dialect,
   EncodedRequest,
+  FetchedMedia,
   FrameSink,
   StreamDecoder,
   StreamProgress,

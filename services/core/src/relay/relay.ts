@@ -1,5 +1,11 @@
 import { completionTokens, promptTokens, type Usage } from '../chat/index.ts';
-import { type AnswerMetadata, type ChatAnswer, findDialect, type StreamProgress } from '../dialects/index.ts';
+import {
+  type AnswerMetadata,
+  type ChatAnswer,
+  type FetchedMedia,
+  findDialect,
+  type StreamProgress,
+} from '../dialects/index.ts';
 import { GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
@@ -12,6 +18,7 @@ import { finalError, MAX_ATTEMPTS, nextStep, retryDelayMs } from './policy.ts';
 import type { RelayRequest } from './request.ts';
 import type { RelayOutcome, RelaySink } from './sink.ts';
 
+const NO_MEDIA: FetchedMedia = new Map();
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
 const closing = new FrameBuffer(8 * 1024);
 
@@ -103,7 +110,11 @@ export class Relay implements AttemptOwner {
     this.#attempt = attempt;
     this.#held = [];
     try {
-      const encoded = dialect.encodeChat(chat, { ...provider, provider: provider.name, model: endpoint.model });
+      const encoded = dialect.encodeChat(
+        chat,
+        { ...provider, provider: provider.name, model: endpoint.model },
+        NO_MEDIA,
+      );
       this.#warnings = encoded.warnings;
       this.#observation = observation.attempt({
         number: this.#records.length,

@@ -7,6 +7,8 @@ import { OpenAiStream } from './stream.ts';
 /** The OpenAI chat completions API and every provider that speaks it. Bytes pass through wherever they can. */
 export const openai: Dialect = {
   name: 'openai',
+  framing: 'sse',
+  authorization: 'header',
   encodeChat: encodeOpenAiChat,
   decodeChat: decodeOpenAiChat,
   streamDecoder: (context) => new OpenAiStream(context),

@@ -1,0 +1,56 @@
+import type { ChatBody } from '../../chat/index.ts';
+
+/** Fields that every dialect reads through `readConversation` and `readControls`, or that are the gateway's own. */
+const READ_ELSEWHERE = new Set([
+  'model',
+  'messages',
+  'models',
+  'provider',
+  'providerOptions',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'max_completion_tokens',
+  'tools',
+  'tool_choice',
+  'functions',
+  'function_call',
+  'reasoning',
+  'reasoning_effort',
+]);
+
+/**
+ * Keeps account of a request's top-level fields, so that nothing vanishes (DESIGN 5, law 2): a field is taken by the
+ * dialect, or it is in the warnings.
+ */
+export class Fields {
+  readonly warnings: string[] = [];
+  readonly #body: Readonly<Record<string, unknown>>;
+  readonly #provider: string;
+  readonly #taken = new Set(READ_ELSEWHERE);
+
+  constructor(body: ChatBody, provider: string) {
+    this.#body = body;
+    this.#provider = provider;
+  }
+
+  /** The field's value, undefined when absent or null; the dialect carries it from here on. */
+  take(name: string): unknown {
+    this.#taken.add(name);
+    return this.#body[name] ?? undefined;
+  }
+
+  /** Says that a value reaches the provider otherwise than it was asked for, or not at all. */
+  warn(path: string, what: string): void {
+    this.warnings.push(`${path}: ${what}`);
+  }
+
+  /** Warns of every field that nobody has taken. Call last. */
+  finish(): readonly string[] {
+    for (const [name, value] of Object.entries(this.#body)) {
+      if (value === null || value === undefined || this.#taken.has(name)) continue;
+      this.warn(name, `not taken by the provider ${this.#provider}, dropped`);
+    }
+    return this.warnings;
+  }
+}

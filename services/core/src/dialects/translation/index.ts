@@ -1,0 +1,5 @@
+export type { AnswerSink, FinishReason } from './answer-sink.ts';
+export { CompletionBuilder } from './completion-builder.ts';
+export { Fields } from './fields.ts';
+export { type EventTeller, TranslatedStream } from './translated-stream.ts';
+export { usageToOpenAi } from './usage.ts';

@@ -5,6 +5,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, createGzip, type Gzip } from 'node:zlib';
 import type { Exchange } from './exchange.ts';
 
+const resetDelayMs = 20;
+
 /**
  * Writes a chunked body straight to the socket: one HTTP chunk and one system call a write, and the means
  * to break it off in every way that a network can. node:http writes the head and the terminator.
@@ -68,6 +70,8 @@ export class BodyWriter {
   /** Resets the connection (RST) in the middle of the body, after all that was written has left. */
   async reset(): Promise<void> {
     await this.#flushed();
+    // libuv reports data and RST that it finds in one poll as a plain end: give the reader time to take the data first.
+    await this.#exchange.sleep(resetDelayMs);
     this.#exchange.brokenOff = true;
     this.#socket?.resetAndDestroy();
     await this.#exchange.whenClosed;

@@ -5,7 +5,7 @@
  * @property {string} apiKey
  * @property {boolean} simulated
  * @property {string[]} providers
- * @property {string | null} exampleModel
+ * @property {string} exampleModel  empty where no model is set up
  * @property {string | null} configFile
  * @property {number} seconds  how long the start took
  */
@@ -27,7 +27,7 @@ export function banner(running) {
     `  answers   ${answeredBy(running)}`,
     '',
   ];
-  if (running.exampleModel !== null) {
+  if (running.exampleModel !== '') {
     const request = { model: running.exampleModel, messages: [{ role: 'user', content: 'Hello!' }] };
     lines.push(
       `  curl ${baseUrl}/chat/completions -H ${quoteForShell(`Authorization: Bearer ${running.apiKey}`)} ` +

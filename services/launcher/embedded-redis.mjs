@@ -7,7 +7,7 @@ import { lastLines } from './command.mjs';
 import { Failure } from './failure.mjs';
 import { isAlive } from './lock.mjs';
 import { freePort } from './port.mjs';
-import { checkRedis } from './redis-ping.mjs';
+import { redisProblem } from './redis-ping.mjs';
 import { Service } from './service.mjs';
 
 const KEEPER = path.join(path.dirname(fileURLToPath(import.meta.url)), 'keeper.mjs');
@@ -50,17 +50,14 @@ export async function startRedis({ checkout, program, env, verbose, adopt, onUne
       env: { ...env, HEADGATE_REDIS_LIBRARY_PATH: program.libraryPath },
       logs: checkout.logs,
       verbose,
-      echo: () => false, // its log has a format of its own, and begins with warnings about the machine
+      echo: () => undefined, // its log has a format of its own, and begins with warnings about the machine
       onUnexpectedExit: (service) => {
         if (answered) onUnexpectedExit(service);
       },
     });
     adopt(redis);
     const url = `redis://127.0.0.1:${port}`;
-    const outcome = await Promise.race([
-      checkRedis(url, { timeoutMs: START_TIMEOUT_MS }).catch((/** @type {Error} */ error) => error.message),
-      redis.ended.then(() => redis.exitText),
-    ]);
+    const outcome = await Promise.race([redisProblem(url, START_TIMEOUT_MS), redis.ended.then(() => redis.exitText)]);
     if (outcome === undefined) {
       answered = true;
       return url;

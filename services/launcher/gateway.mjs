@@ -9,8 +9,10 @@ import { Service } from './service.mjs';
 
 /** The order in which services stop: first the one that has clients, last the one that all others need. */
 const STOP_ORDER = ['ingress', 'embedder', 'control', 'simulator', 'redis'];
-/** Streams may end by themselves for so long; a second Ctrl-C cuts it short. */
-const GRACE_MS = 30_000;
+/** Open streams may end by themselves for so long, unless the environment says otherwise; a second Ctrl-C cuts it short. */
+const DRAIN_SECONDS = 25;
+/** So much longer a service has before it is ended by force. */
+const EXTRA_GRACE_MS = 5_000;
 const SIMULATOR_TIMEOUT_MS = 15_000;
 const READY_TIMEOUT_MS = 20_000;
 
@@ -24,7 +26,7 @@ const READY_TIMEOUT_MS = 20_000;
  * @property {string | null} configFile
  * @property {boolean} simulated             no provider is set up, so the simulator stands in
  * @property {string[]} providers
- * @property {string | null} exampleModel
+ * @property {string} exampleModel          empty where no model is set up
  */
 
 /** @typedef {{ why: 'signal' } | { why: 'died', service: Service }} Ending */
@@ -38,7 +40,8 @@ export class Gateway {
   constructor({ checkout, node, env, verbose }) {
     this.checkout = checkout;
     this.node = node;
-    this.env = env;
+    /** @type {NodeJS.ProcessEnv} */
+    this.env = { HEADGATE_DRAIN_TIMEOUT_SECONDS: String(DRAIN_SECONDS), ...env };
     this.verbose = verbose;
     /** @type {Service[]} */
     this.services = [];
@@ -172,9 +175,10 @@ export class Gateway {
   /** Stops the services one after the other, each when those that need it are gone. */
   async stop() {
     this.stopping = true; // what is still being started ends at once
+    const graceMs = Number(this.env.HEADGATE_DRAIN_TIMEOUT_SECONDS) * 1000 + EXTRA_GRACE_MS;
     for (const name of STOP_ORDER) {
       await Promise.all(
-        this.services.filter((service) => service.name === name).map((service) => service.stop(GRACE_MS)),
+        this.services.filter((service) => service.name === name).map((service) => service.stop(graceMs)),
       );
     }
   }

@@ -3,28 +3,40 @@ import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { Failure } from './failure.mjs';
 
+/** What a server that is just starting or stopping may answer with. */
+const AGAIN = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
 /**
- * Asks a Redis server whether it is there and lets us in, over a plain socket, for no client library can be counted on
- * before set-up is done. The URL's password never enters a message.
+ * Makes sure that the Redis server somebody named is there and lets us in.
  *
  * @param {string} url  redis:// or rediss://, with user and password where the server wants them
- * @param {{ timeoutMs?: number }} [options]  how long to go on trying while nothing answers
+ * @param {{ timeoutMs?: number }} [options]
  * @throws {Failure} naming host and port
  */
 export async function checkRedis(url, { timeoutMs = 3000 } = {}) {
+  const problem = await redisProblem(url, timeoutMs);
+  if (problem === undefined) return;
+  const { host, port } = parseRedisUrl(url);
+  throw new Failure(
+    `Redis at ${host}:${port} ${problem}. Start it or correct REDIS_URL (or redis.url in headgate.yaml); ` +
+      'without either, npm start brings its own.',
+  );
+}
+
+/**
+ * Asks over a plain socket, for no client library can be counted on before set-up is done, and again while the server
+ * may still be starting.
+ *
+ * @param {string} url
+ * @param {number} timeoutMs
+ * @returns {Promise<string | undefined>} what is wrong, without the URL's password; undefined when it answered PONG
+ */
+export async function redisProblem(url, timeoutMs) {
   const target = parseRedisUrl(url);
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const left = deadline - Date.now();
-    const problem = await ping(target, Math.max(left, 100));
-    if (problem === undefined) return;
-    if (!problem.again || Date.now() + 50 >= deadline) {
-      throw new Failure(
-        `Redis at ${target.host}:${target.port} ${problem.text}. ` +
-          'Start it or correct REDIS_URL (or redis.url in headgate.yaml); without either, npm start brings its own.',
-      );
-    }
-    await delay(50);
+  for (const deadline = Date.now() + timeoutMs; ; await delay(50)) {
+    const problem = await ping(target, Math.max(deadline - Date.now(), 100));
+    if (problem === undefined) return undefined;
+    if (!problem.again || Date.now() + 50 >= deadline) return problem.text;
   }
 }
 
@@ -74,7 +86,7 @@ function ping(target, timeoutMs) {
     socket.setTimeout(timeoutMs, () => finish({ text: 'does not answer', again: true }));
     socket.on('error', (error) => {
       const code = /** @type {NodeJS.ErrnoException} */ (error).code;
-      finish({ text: `cannot be reached (${code ?? error.message})`, again: code === 'ECONNREFUSED' });
+      finish({ text: `cannot be reached (${code ?? error.message})`, again: code !== undefined && AGAIN.has(code) });
     });
     socket.on('close', () => finish({ text: 'closed the connection', again: true }));
 

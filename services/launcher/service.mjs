@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { worthEchoing } from './log-echo.mjs';
+import { consoleText } from './log-echo.mjs';
 
 /** So many of a service's last lines are kept for showing when it fails. */
 const KEPT_LINES = 30;
@@ -16,7 +16,7 @@ const KEPT_LINES = 30;
  * @property {NodeJS.ProcessEnv} env
  * @property {string} logs                          folder of its log file
  * @property {boolean} verbose                      whether all it logs goes to the console
- * @property {(line: string) => boolean} [echo]      which lines go to the console in any case; default: warnings and errors
+ * @property {(line: string) => string | undefined} [echo]  what of a line goes to the console; default: warnings, errors
  * @property {(line: string) => void} [onLine]      sees each line it prints
  * @property {(service: Service) => void} onUnexpectedExit
  */
@@ -37,9 +37,10 @@ export class Service {
     this.exited = false;
     this.exitText = '';
 
-    const echo = spec.echo ?? worthEchoing;
+    const echo = spec.verbose ? (/** @type {string} */ line) => line : (spec.echo ?? consoleText);
     mkdirSync(spec.logs, { recursive: true });
     const log = createWriteStream(this.logFile);
+    log.on('error', (error) => process.stderr.write(`headgate: ${this.logFile} cannot be written: ${error.message}\n`));
     this.child = spawn(spec.program, spec.args, {
       cwd: spec.cwd,
       env: spec.env,
@@ -49,10 +50,11 @@ export class Service {
     for (const stream of [this.child.stdout, this.child.stderr]) {
       if (stream === null) continue;
       createInterface({ input: stream }).on('line', (line) => {
-        log.write(`${line}\n`);
+        if (!log.writableEnded) log.write(`${line}\n`);
         this.lastLines.push(line);
         if (this.lastLines.length > KEPT_LINES) this.lastLines.shift();
-        if (spec.verbose || (echo(line) && !this.stopping)) process.stderr.write(`${spec.name}: ${line}\n`);
+        const text = this.stopping && !spec.verbose ? undefined : echo(line);
+        if (text !== undefined) process.stderr.write(`${spec.name} ${text}\n`);
         spec.onLine?.(line);
       });
     }

@@ -30,6 +30,8 @@ await runMain(async () => {
     node,
     verbose: process.argv.includes('--verbose') || process.env.HEADGATE_LOG === 'console',
     env: {
+      // Node keeps what it compiled, which makes the next start quicker.
+      NODE_COMPILE_CACHE: path.join(checkout.tools, 'compile-cache'),
       ...withPathFirst(path.dirname(node), process.env),
       ...configPath(checkout.root, process.env),
       HEADGATE_API_KEY: apiKey,

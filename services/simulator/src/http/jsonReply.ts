@@ -8,6 +8,8 @@ export interface JsonReply {
   readonly value: unknown;
   /** Sent as it is instead of `value`. */
   readonly raw?: string;
+  /** Without line breaks: for large answers. */
+  readonly compact?: boolean;
   /** Output tokens in it: they take their time, too. */
   readonly tokens?: number;
 }
@@ -18,7 +20,7 @@ export async function sendJson(exchange: Exchange, reply: JsonReply): Promise<vo
   if (reply.status < 400) await exchange.sleep(answerDelay(exchange, reply.tokens ?? 0));
   if (directives.slow !== undefined) await exchange.sleep(directives.slow);
   if (exchange.closed) return;
-  const text = reply.raw ?? JSON.stringify(reply.value, null, 2);
+  const text = reply.raw ?? JSON.stringify(reply.value, null, reply.compact ? 0 : 2);
   const headers = { 'content-type': directives['content-type'] ?? 'application/json', ...reply.headers };
   if (needsRawBody(exchange)) return await sendBroken(exchange, reply.status, headers, text);
   exchange.record.status = reply.status;

@@ -25,6 +25,7 @@ export function readChatRequest(body: unknown, model: string, lenient: boolean):
   const params = asParams(body);
   if (!lenient) checkReasoningModel(params, model);
   checkCombinations(params);
+  params.messages.forEach(checkSaysSomething);
   checkToolOrder(params.messages);
   const stop = params.stop ?? [];
   return {
@@ -105,6 +106,13 @@ function checkResponseSchema(format: ChatCompletionCreateParams['response_format
     throw refuse(
       `'required' is required to be supplied and to be an array including every key in properties. Missing '${forgotten}'.`,
     );
+}
+
+function checkSaysSomething(message: ChatCompletionMessageParam, index: number): void {
+  if (message.role !== 'assistant') return;
+  const { content, tool_calls: calls, function_call: call, audio, refusal } = message;
+  if ((content ?? calls ?? call ?? audio ?? refusal ?? null) === null)
+    throw badRequest("Invalid value for 'content': expected a string, got null.", `messages[${index}].content`);
 }
 
 /** Tool results must follow the assistant message that called for them, and every call needs its result. */

@@ -141,7 +141,12 @@ async function answerChat(exchange: Exchange, json: unknown, cache: PrefixCache)
 
 async function answerEmbeddings(exchange: Exchange, json: unknown): Promise<void> {
   const value = embed(parsed(json), exchange.model, exchange.directives.lenient === true);
-  await sendJson(exchange, { status: exchange.directives.status ?? 200, headers: headersOf(exchange), value });
+  await sendJson(exchange, {
+    status: exchange.directives.status ?? 200,
+    headers: headersOf(exchange),
+    value,
+    compact: true,
+  });
 }
 
 async function answerModels(exchange: Exchange): Promise<void> {

@@ -67,6 +67,7 @@ describe('what OpenAI would refuse', () => {
       /expected an array, but got an integer/,
     );
     await refused({ messages: [{ role: 'user' }] }, 'messages[0].content', /Missing/);
+    await refused({ messages: [user, { role: 'assistant' }] }, 'messages[1].content', /expected a string, got null/);
     await refused({ temperature: 3 }, 'temperature', /<= 2/);
     await refused({ temperature: '1' }, 'temperature', /expected a decimal, but got a string/);
     await refused({ stream: 'yes' }, 'stream', /expected a boolean/);

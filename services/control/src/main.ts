@@ -106,11 +106,11 @@ function warnOfRestart(before: DesiredState, after: DesiredState, log: Logger): 
 }
 
 async function openHealthServer(reconciler: Reconciler, log: Logger): Promise<Server | null> {
-  const text = process.env['HEADGATE_CONTROL_PORT'] ?? '';
+  const text = process.env.HEADGATE_CONTROL_PORT ?? '';
   if (text === '') return null;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   try {
-    return await startHealthServer(process.env['HEADGATE_HOST'] ?? '0.0.0.0', port, reconciler);
+    return await startHealthServer(process.env.HEADGATE_HOST ?? '0.0.0.0', port, reconciler);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     log.error('the health server cannot listen; check HEADGATE_CONTROL_PORT', { found: text, reason });

@@ -17,10 +17,16 @@ export class ConfigError extends Error {
   readonly issues: readonly ConfigIssue[];
 
   constructor(file: string | null, issues: readonly ConfigIssue[]) {
-    super(describe(file, issues));
+    const inOrder = [...issues].sort(byPlace);
+    super(describe(file, inOrder));
     this.file = file;
-    this.issues = issues;
+    this.issues = inOrder;
   }
+}
+
+/** As a reader meets them; what has no place in the file comes first. */
+function byPlace(a: ConfigIssue, b: ConfigIssue): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
 }
 
 function describe(file: string | null, issues: readonly ConfigIssue[]): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { defaultBaseUrl, WELL_KNOWN_PROVIDERS } from './providers.ts';
 import type { Config, ConfigKey, ConfigProvider } from './schema.ts';
-import { suggestion } from './validate.ts';
+import { nearest, suggestion } from './validate.ts';
 import type { Path } from './yaml-source.ts';
 
 /** Something that only shows when one part of the file is held against another. */
@@ -70,14 +70,10 @@ function checkProvider(name: string, entry: ConfigProvider): CrossIssue[] {
   const path = ['providers', name];
   const dialect = entry.dialect ?? WELL_KNOWN_PROVIDERS.get(name)?.dialect;
   if (dialect === undefined) {
-    const known = suggestion(name, [...WELL_KNOWN_PROVIDERS.keys()]);
-    const hint = known.includes('did you mean') ? ` (or was a well-known name meant?${known.replace('; ', ' ')})` : '';
-    return [
-      {
-        path: [...path, 'dialect'],
-        message: `found nothing, expected the language this provider speaks, such as openai${hint}`,
-      },
-    ];
+    const near = nearest(name, [...WELL_KNOWN_PROVIDERS.keys()]);
+    const hint = near === null ? '' : `, or a well-known provider name; did you mean "${near}"?`;
+    const message = `found nothing, expected the language that this provider speaks, such as openai${hint}`;
+    return [{ path: [...path, 'dialect'], message }];
   }
   const issues: CrossIssue[] = [];
   if (dialect === 'vertex') {

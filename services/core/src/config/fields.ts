@@ -29,13 +29,14 @@ export function flag() {
   return z.boolean({ error: 'true or false' });
 }
 
-export function whole(of: string, min: number, max: number) {
-  const error = `a whole number of ${of} from ${min} to ${max}`;
+/** `what` reads on: "a whole number of bytes", "a TCP port". */
+export function whole(what: string, min: number, max: number) {
+  const error = `${what} from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
 }
 
 export function milliseconds(min = 1) {
-  return whole('milliseconds', min, LONGEST_TIMEOUT_MS);
+  return whole('a whole number of milliseconds', min, LONGEST_TIMEOUT_MS);
 }
 
 export function httpUrl(example: string) {

@@ -34,7 +34,7 @@ const DEFAULT_FILE = 'headgate.yaml';
 
 /** Where the file stands or would stand. */
 export function configPath({ env, cwd }: LoadOptions): { path: string; required: boolean } {
-  const named = env['HEADGATE_CONFIG'];
+  const named = env.HEADGATE_CONFIG;
   if (named !== undefined && named !== '') return { path: resolve(cwd, named), required: true };
   return { path: resolve(cwd, DEFAULT_FILE), required: false };
 }
@@ -127,9 +127,9 @@ function wellFormedSections(value: unknown) {
   const sections = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   const { auth, providers, models } = configSchema.shape;
   return {
-    auth: auth.safeParse(sections['auth']).data ?? null,
-    providers: providers.safeParse(sections['providers']).data ?? null,
-    models: models.safeParse(sections['models']).data ?? null,
+    auth: auth.safeParse(sections.auth).data ?? null,
+    providers: providers.safeParse(sections.providers).data ?? null,
+    models: models.safeParse(sections.models).data ?? null,
   };
 }
 
@@ -189,14 +189,14 @@ function applyOverrides(config: Config, { server, redis }: Overrides): Config {
 
 function isRedisNamed(value: unknown, env: Environment): boolean {
   const section = (value as { redis?: { url?: unknown } } | null)?.redis;
-  return (env['REDIS_URL'] ?? '') !== '' || (typeof section === 'object' && section?.url !== undefined);
+  return (env.REDIS_URL ?? '') !== '' || (typeof section === 'object' && section?.url !== undefined);
 }
 
 const DEFAULT_KEY_NAME = 'default';
 
 /** Adds the key of HEADGATE_API_KEY, unless the file already has that very key. */
 function withDefaultKey(config: Config, env: Environment, file: string | null): Config {
-  const key = env['HEADGATE_API_KEY'];
+  const key = env.HEADGATE_API_KEY;
   if (key === undefined || key === '') return config;
   const fail = (message: string) =>
     new ConfigError(file, [{ path: 'HEADGATE_API_KEY', line: null, column: null, message }]);

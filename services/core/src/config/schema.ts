@@ -29,7 +29,7 @@ const server = mapping({
     .union([z.literal('auto'), z.int().min(1).max(1024)], { error: '"auto" or a whole number from 1 to 1024' })
     .default('auto')
     .describe('Ingress processes; auto is one per CPU.'),
-  maxBodyBytes: whole('bytes', 1024, 1_073_741_824).default(33_554_432),
+  maxBodyBytes: whole('a whole number of bytes', 1024, 1_073_741_824).default(33_554_432),
   requestTimeoutMs: milliseconds().default(600_000),
   keepAliveCommentMs: milliseconds(0)
     .default(15_000)
@@ -55,7 +55,7 @@ const redis = mapping({
     .describe('Every key in Redis begins with it.'),
 });
 
-const limit = () => whole('units above zero', 1, Number.MAX_SAFE_INTEGER).optional();
+const limit = () => whole('a whole number', 1, 1_000_000_000_000).optional();
 
 const keyLimits = mapping({
   requestsPerMinute: limit(),
@@ -81,7 +81,7 @@ const apiKey = mapping({
     .string({ error: 'the key: printable characters without spaces' })
     .regex(/^[\x21-\x7e]{1,1024}$/, { error: 'the key: printable characters without spaces' })
     .optional()
-    .describe('The key itself, best as ${VARIABLE}; stored hashed. Either this or keyHash.'),
+    .describe(`The key itself, best as \${VARIABLE}; stored hashed. Either this or keyHash.`),
   keyHash: z
     .string({ error: '64 hexadecimal digits: the SHA-256 of the key' })
     .regex(/^[0-9a-fA-F]{64}$/, { error: '64 hexadecimal digits: the SHA-256 of the key' })
@@ -116,7 +116,7 @@ const provider = mapping({
   baseUrl: httpUrl('https://api.example.com/v1')
     .optional()
     .describe("What the provider's official SDK calls its base URL; known for well-known provider names."),
-  apiKey: text('an API key, or none').optional().describe('The key, best as ${VARIABLE}; none sends no key.'),
+  apiKey: text('an API key, or none').optional().describe(`The key, best as \${VARIABLE}; none sends no key.`),
   apiVersion: text('an API version such as 2024-10-21').optional().describe('azure'),
   project: text('a Google Cloud project id').optional().describe('vertex'),
   location: text('a Google Cloud location such as us-east5').optional().describe('vertex'),
@@ -154,8 +154,8 @@ const model = mapping({
     .describe('The providers that can serve it, in default order.'),
   name: text('a name for people').optional(),
   description: text('a description').optional(),
-  contextWindow: whole('tokens', 1, 1_000_000_000).optional(),
-  maxTokens: whole('tokens', 1, 1_000_000_000).optional(),
+  contextWindow: whole('a whole number of tokens', 1, 1_000_000_000).optional(),
+  maxTokens: whole('a whole number of tokens', 1, 1_000_000_000).optional(),
   pricing: pricing.optional(),
 });
 

@@ -63,18 +63,31 @@ function wordIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, s
     const known = knownKeys(schema, issue.path);
     return issue.keys.map((key) => source.issue([...issue.path, key], `unknown key${suggestion(key, known)}`, 'key'));
   }
-  const found = showFound(valueAt(value, issue.path), issue.path, source);
-  return [source.issue(issue.path, `found ${found}, expected ${issue.message}`)];
+  const found = valueAt(value, issue.path);
+  const shown = showFound(found, issue.path, source);
+  const near =
+    issue.code === 'invalid_value' && typeof found === 'string' ? nearest(found, issue.values.map(String)) : null;
+  const hint = near === null ? '' : `; did you mean "${near}"?`;
+  return [source.issue(issue.path, `found ${shown}, expected ${issue.message}${hint}`)];
 }
 
 /** `; did you mean "x"?`, or the list of what is known when nothing is near. */
 export function suggestion(word: string, known: readonly string[]): string {
   if (known.length === 0) return '';
+  const near = nearest(word, known);
+  return near === null ? `; known here: ${known.join(', ')}` : `; did you mean "${near}"?`;
+}
+
+/** The known word that was probably meant: a few letters may be wrong, case does not count. */
+export function nearest(word: string, known: readonly string[]): string | null {
   const lower = word.toLowerCase();
-  const best = known.find((name) => name.toLowerCase() === lower) ?? closest(word, known);
-  const near =
-    best.toLowerCase() === lower || distance(lower, best.toLowerCase()) <= Math.max(1, Math.floor(word.length / 3));
-  return near ? `; did you mean "${best}"?` : `; known here: ${known.join(', ')}`;
+  const best = closest(
+    lower,
+    known.map((name) => name.toLowerCase()),
+  );
+  const mistakes = word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3));
+  if (distance(lower, best) > mistakes) return null;
+  return known.find((name) => name.toLowerCase() === best) ?? null;
 }
 
 /** What stands at a path, for a message: a secret only by its kind, a variable by its name. */

@@ -39,7 +39,7 @@ export class YamlSource {
     const issues = document.errors.map((error) => {
       const { line, column } = source.#position(error.pos[0]);
       const hint = (sourceLines[line - 1] ?? '').includes('${')
-        ? ' (inside { } or [ ], write ${NAME} in quotes: "${NAME}")'
+        ? ` (inside { } or [ ], write \${NAME} in quotes: "\${NAME}")`
         : '';
       return { path: '', line, column, message: `not valid YAML: ${error.message}${hint}` };
     });
@@ -59,10 +59,8 @@ export class YamlSource {
           issues.push(this.issue(path, result.reason));
           return;
         }
-        if (result.variables.length > 0) {
-          this.#variables.set(dotted(path), result.variables);
-          if (scalar.type === 'PLAIN') this.#unquoted.add(dotted(path));
-        }
+        if (result.variables.length > 0) this.#variables.set(dotted(path), result.variables);
+        if (result.text !== scalar.value && scalar.type === 'PLAIN') this.#unquoted.add(dotted(path));
         scalar.value = result.text;
       },
     });

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -86,7 +86,10 @@ class GuardedRedis implements RedisServer {
   async halt(): Promise<void> {
     if (this.#launched === null) return;
     const { guard } = this.#launched;
+    guard.ref();
     this.#launched = null;
+    // Unreferenced, its end alone would not keep us waiting: the process could be over first.
+    guard.ref();
     const ended = new Promise<void>((resolve) => guard.once('close', () => resolve()));
     guard.stdin?.end();
     await ended;
@@ -116,8 +119,8 @@ wait $server
 exit 0`;
 
 async function launch(port: number, directory: string, options: RedisServerOptions): Promise<Launched> {
-  const binary = process.env['HEADGATE_REDIS_SERVER'] ?? 'redis-server';
-  const libraries = process.env['HEADGATE_REDIS_LIBRARY_PATH'];
+  const binary = process.env.HEADGATE_REDIS_SERVER ?? 'redis-server';
+  const libraries = process.env.HEADGATE_REDIS_LIBRARY_PATH;
   const persistence =
     options.persist === true ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...persistence];
@@ -140,7 +143,10 @@ async function launch(port: number, directory: string, options: RedisServerOptio
     guard.once('close', () => reject(new Error(`redis-server did not start:\n${output.join('\n')}`)));
     guard.stderr.once('data', () => guard.stdin.end());
   });
-  guard.unref();
+  // A test that forgot to stop it must still come to its end.
+  for (const handle of [guard, ...guard.stdio]) {
+    if (handle instanceof ChildProcess || handle instanceof Socket) handle.unref();
+  }
   return { guard, pid };
 }
 

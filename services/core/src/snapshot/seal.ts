@@ -61,7 +61,7 @@ export class CredentialSeal {
 
 /** HEADGATE_SECRET, or an Error that says how to make one. */
 export function requireSecret(env: Readonly<Record<string, string | undefined>>): string {
-  const secret = env['HEADGATE_SECRET'] ?? '';
+  const secret = env.HEADGATE_SECRET ?? '';
   const hint = 'the same text for every process, such as the output of: openssl rand -hex 32';
   if (secret === '') throw new Error(`HEADGATE_SECRET is not set; expected ${hint}`);
   if (secret.length < 16) throw new Error(`HEADGATE_SECRET is too short; expected at least 16 characters: ${hint}`);

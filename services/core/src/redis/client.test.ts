@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { createRequestClient, createSubscriber, type RedisClient } from './index.ts';
+import { type RedisServer, startRedisServer } from './redis-server.testing.ts';
+
+let server: RedisServer;
+before(async () => {
+  server = await startRedisServer();
+});
+after(() => server.stop());
+
+/** Unlike events.once it does not mind the `error` events of a client that reconnects. */
+function once(client: RedisClient, event: string): Promise<unknown[]> {
+  return new Promise((resolve) => client.once(event, (...args: unknown[]) => resolve(args)));
+}
+
+async function ready(client: RedisClient): Promise<RedisClient> {
+  if (client.status !== 'ready') await once(client, 'ready');
+  return client;
+}
+
+describe('the request client', () => {
+  test('says once that Redis went and once that it came back, and fails at once in between', async () => {
+    const told: string[] = [];
+    const client = createRequestClient(server.url, 'test', {
+      onUp: () => told.push('up'),
+      onDown: (reason) => told.push(`down: ${reason}`),
+    });
+    try {
+      await ready(client);
+      await client.set('a', '1');
+      const lost = once(client, 'close');
+      await server.halt();
+      await lost;
+      // Several attempts to reconnect fail before the server is back.
+      await once(client, 'close');
+      await once(client, 'close');
+      const asked = performance.now();
+      await assert.rejects(async () => client.get('a'));
+      assert.ok(performance.now() - asked < 500);
+      const back = once(client, 'ready');
+      await server.startAgain();
+      await back;
+      assert.equal(await client.get('a'), null);
+      assert.deepEqual(told, ['up', 'down: the connection was closed', 'up']);
+    } finally {
+      client.disconnect();
+    }
+  });
+
+  test('gives up a command that a frozen Redis does not answer', async () => {
+    const client = await ready(createRequestClient(server.url, 'test'));
+    try {
+      server.pause();
+      await assert.rejects(async () => client.get('a'), /timed out/);
+    } finally {
+      server.resume();
+      client.disconnect();
+    }
+  });
+
+  test('sends the commands of one turn as one pipeline', async () => {
+    const client = await ready(createRequestClient(server.url, 'test'));
+    try {
+      const replies = await Promise.all([client.set('x', '1'), client.incr('x'), client.get('x')]);
+      assert.deepEqual(replies, ['OK', 2, '2']);
+    } finally {
+      client.disconnect();
+    }
+  });
+
+  test('an address where nothing listens is told once, in words', async () => {
+    const told: string[] = [];
+    const client = createRequestClient('redis://127.0.0.1:1', 'test', { onDown: (reason) => told.push(reason) });
+    try {
+      await once(client, 'close');
+      await once(client, 'close');
+      assert.deepEqual(told, ['ECONNREFUSED']);
+    } finally {
+      client.disconnect();
+    }
+  });
+});
+
+test('a subscriber hears again after a restart', async () => {
+  const subscriber = createSubscriber(server.url, 'test');
+  try {
+    await subscriber.subscribe('news');
+    const back = once(subscriber, 'ready');
+    await server.restart();
+    await back;
+    const client = await ready(createRequestClient(server.url, 'test'));
+    const heard = once(subscriber, 'message');
+    while ((await client.publish('news', 'hello')) === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(await heard, ['news', 'hello']);
+    client.disconnect();
+  } finally {
+    subscriber.disconnect();
+  }
+});

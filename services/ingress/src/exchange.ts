@@ -142,6 +142,7 @@ export class Exchange implements RelaySink {
       this.#res.writeHeader('cache-control', 'no-cache, no-transform');
       // nginx would hold the whole stream back without it.
       this.#res.writeHeader('x-accel-buffering', 'no');
+      if (this.#host.draining) this.#res.writeHeader('connection', 'close');
     });
   }
 
@@ -154,10 +155,11 @@ export class Exchange implements RelaySink {
     return accepted;
   }
 
-  endStream(broken: boolean): void {
+  endStream(): void {
     if (this.#over) return;
     this.#res.cork(() => {
-      this.#res.end(undefined, broken || this.#host.draining);
+      // Not `end(undefined, true)`: behind a chunk, uWebSockets.js writes "Connection: close" into the body.
+      this.#res.end();
     });
     this.#end();
   }

@@ -184,7 +184,7 @@ export class Relay implements AttemptOwner {
     for (const held of this.#held) closing.bytes(held);
     attempt.decoder.finish(this.#metadata(progress.usage, cost), closing);
     this.#write(closing.view());
-    this.#sink.endStream(false);
+    this.#sink.endStream();
     this.#settle(null, progress.usage, false, cost);
   }
 
@@ -241,7 +241,7 @@ export class Relay implements AttemptOwner {
   #giveUp(error: GatewayError): void {
     if (this.#opened) {
       this.#write(Buffer.from(`data: ${JSON.stringify(error.toBody())}\n\n`));
-      this.#sink.endStream(true);
+      this.#sink.endStream();
     } else this.#sink.refuse(error);
     this.#settle(error, null, false);
   }

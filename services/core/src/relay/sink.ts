@@ -7,8 +7,7 @@ export interface RelaySink {
   openStream(provider: string | null): void;
   /** False asks to wait: the relay pauses the provider until `Relay.clientDrained`. The bytes are copied. */
   write(bytes: Buffer): boolean;
-  /** `broken`: the last frame was an error; the connection ends behind it (WIRE 2.19). */
-  endStream(broken: boolean): void;
+  endStream(): void;
   /** A whole JSON answer. */
   answer(body: Buffer, provider: string): void;
   /** A JSON error, before anything has been sent. */

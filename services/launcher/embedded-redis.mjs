@@ -57,7 +57,12 @@ export async function startRedis({ checkout, program, env, verbose, adopt, onUne
     });
     adopt(redis);
     const url = `redis://127.0.0.1:${port}`;
-    const outcome = await Promise.race([redisProblem(url, START_TIMEOUT_MS), redis.ended.then(() => redis.exitText)]);
+    const over = new AbortController();
+    const outcome = await Promise.race([
+      redisProblem(url, START_TIMEOUT_MS, over.signal),
+      redis.ended.then(() => redis.exitText),
+    ]);
+    over.abort();
     if (outcome === undefined) {
       answered = true;
       return url;

@@ -29,14 +29,15 @@ export async function checkRedis(url, { timeoutMs = 3000 } = {}) {
  *
  * @param {string} url
  * @param {number} timeoutMs
+ * @param {AbortSignal} [signal]  gives up early
  * @returns {Promise<string | undefined>} what is wrong, without the URL's password; undefined when it answered PONG
  */
-export async function redisProblem(url, timeoutMs) {
+export async function redisProblem(url, timeoutMs, signal) {
   const target = parseRedisUrl(url);
   for (const deadline = Date.now() + timeoutMs; ; await delay(50)) {
     const problem = await ping(target, Math.max(deadline - Date.now(), 100));
     if (problem === undefined) return undefined;
-    if (!problem.again || Date.now() + 50 >= deadline) return problem.text;
+    if (!problem.again || signal?.aborted || Date.now() + 50 >= deadline) return problem.text;
   }
 }
 

@@ -1,0 +1,10 @@
+import os
+from openai import OpenAI
+ 
+client = OpenAI(
+    api_key=os.getenv('AI_GATEWAY_API_KEY'),
+    base_url='https://ai-gateway.vercel.sh/v1'
+)
+ 
+models = client.models.list()
+print(models)

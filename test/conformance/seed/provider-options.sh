@@ -1,0 +1,18 @@
+curl -X POST "https://ai-gateway.vercel.sh/v1/chat/completions" \
+  -H "Authorization: Bearer $AI_GATEWAY_API_KEY" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "model": "anthropic/claude-sonnet-4",
+    "messages": [
+      {
+        "role": "user",
+        "content": "Tell me the history of the San Francisco Mission-style burrito in two paragraphs."
+      }
+    ],
+    "stream": false,
+    "providerOptions": {
+      "gateway": {
+        "order": ["vertex", "anthropic"]
+      }
+    }
+  }'

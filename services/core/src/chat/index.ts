@@ -26,6 +26,6 @@ export {
   type UserTurn,
   unsupportedContent,
 } from './conversation.ts';
-export { type ChatRequest, fullBody, readChatRequest } from './request.ts';
+export { type ChatRequest, fullBody, fullMember, readChatRequest } from './request.ts';
 export { type ChatBody, type ChatMessage, chatRequestSchema, gatewayOptions } from './schema.ts';
 export { completionTokens, promptTokens, type Usage, usageFromOpenAi } from './usage.ts';

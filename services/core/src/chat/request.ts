@@ -1,5 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { GatewayError } from '../errors/index.ts';
-import { findMember, type Member, objectMembers, SpliceBody, skeleton } from '../json/index.ts';
+import { findMember, isAmbiguous, type Member, objectMembers, SpliceBody, skeleton } from '../json/index.ts';
 import { type ChatBody, chatRequestSchema } from './schema.ts';
 import { validationError } from './validation-error.ts';
 
@@ -8,9 +9,8 @@ const MAX_DEPTH = 1_000;
 
 /** A validated chat request: its bytes, its top-level members, and its structure. */
 export interface ChatRequest {
-  /** The bytes, for dialects that pass them through. Offsets of `members` refer to `source`. */
+  /** The bytes, for dialects that pass them through. Offsets of `members` refer to its `original()`. */
   readonly body: SpliceBody;
-  readonly source: Buffer;
   readonly members: readonly Member[];
   /** The validated structure; when `shortened`, long strings lack their middle (`fullBody` has them whole). */
   readonly outline: ChatBody;
@@ -32,19 +32,44 @@ export function readChatRequest(store: Buffer, start: number, end: number): Chat
   const { outline, shortened } = parseOutline(source);
   const members = objectMembers(source);
   if (isAmbiguous(members)) return readRewritten(source);
-  return assemble(new SpliceBody(store, start, end), source, members, outline, shortened);
+  return assemble(new SpliceBody(store, start, end), members, outline, shortened);
 }
 
-/** The whole request body, parsed. For dialects that translate; costs a full parse of large bodies. */
+/**
+ * The whole request body, parsed. For dialects that translate; costs a full parse of large bodies.
+ * Throws a GatewayError (400) when a long string, of which the outline has only the ends, is not valid JSON.
+ */
 export function fullBody(request: ChatRequest): ChatBody {
   if (!request.shortened) return request.outline;
-  return JSON.parse(request.body.original().toString('utf8')) as ChatBody;
+  return parse(request.body.original().toString('utf8')) as ChatBody;
+}
+
+/** One top-level member, whole also where the outline is shortened; undefined when it is absent. Throws as `fullBody` does. */
+export function fullMember(request: ChatRequest, key: keyof ChatBody & string): unknown {
+  if (!request.shortened) return request.outline[key];
+  const member = findMember(request.members, key);
+  return member ? parse(request.body.original().toString('utf8', member.valueStart, member.end)) : undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // No position: it would be one in a part of the body.
+    throw invalidJson();
+  }
 }
 
 function parseOutline(source: Buffer): { outline: ChatBody; shortened: boolean } {
   if (source.length === 0) {
     throw new GatewayError('invalid_request_error', 'Invalid request: the body is empty, expected a JSON object.', {
       code: 'empty_body',
+    });
+  }
+  // Parsers disagree on how broken text reads, and what is checked must be what is sent.
+  if (!isUtf8(source)) {
+    throw new GatewayError('invalid_request_error', 'Invalid request: the body is not valid UTF-8.', {
+      code: 'invalid_json',
     });
   }
   const bones = skeleton(source);
@@ -75,40 +100,26 @@ function invalidJson(cause?: unknown): GatewayError {
 }
 
 /**
- * True when another parser could read the object in another way than `JSON.parse` does: a key that occurs twice (it takes
- * the last, a provider may take the first) or is written with escapes. A caller could get past the gateway's checks so.
+ * What was checked is what is sent: with a key that occurs twice or is written with escapes, a caller could show the
+ * gateway another model than the provider, so such a body is written anew from its parsed form.
  */
-function isAmbiguous(members: readonly Member[]): boolean {
-  for (let i = 0; i < members.length; i++) {
-    const member = members[i];
-    if (!member || member.escaped) return true;
-    for (let j = 0; j < i; j++) if (members[j]?.key === member.key) return true;
-  }
-  return false;
-}
-
-/** What was checked is what is sent: an ambiguous body is written anew from its parsed form. */
 function readRewritten(source: Buffer): ChatRequest {
-  const rewritten = Buffer.from(JSON.stringify(JSON.parse(source.toString('utf8'))));
+  const rewritten = Buffer.from(JSON.stringify(parse(source.toString('utf8'))));
   const { outline, shortened } = parseOutline(rewritten);
   const body = new SpliceBody(rewritten, 0, rewritten.length);
-  return assemble(body, rewritten, objectMembers(rewritten), outline, shortened);
+  return assemble(body, objectMembers(rewritten), outline, shortened);
 }
 
-function assemble(
-  body: SpliceBody,
-  source: Buffer,
-  members: readonly Member[],
-  outline: ChatBody,
-  shortened: boolean,
-): ChatRequest {
+function assemble(body: SpliceBody, members: readonly Member[], outline: ChatBody, shortened: boolean): ChatRequest {
   if (outline.model.length > 256 || !findMember(members, 'model')) {
-    throw new GatewayError('invalid_request_error', "Invalid request: invalid value for 'model'", { param: 'model' });
+    throw new GatewayError('invalid_request_error', "Invalid request: invalid value for 'model'", {
+      param: 'model',
+      code: 'invalid_value',
+    });
   }
   const stream = outline.stream === true;
   return {
     body,
-    source,
     members,
     outline,
     shortened,

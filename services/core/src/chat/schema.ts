@@ -8,6 +8,29 @@ import { z } from 'zod';
 
 const text = z.string();
 
+/**
+ * An array that is checked up to its first bad element. Zod makes an issue of every one: a body of a million of them
+ * would hold up the process for seconds and cost a gigabyte.
+ */
+function list<T extends z.ZodType>(item: T, least = 0) {
+  return z
+    .array(z.unknown())
+    .min(least)
+    .transform((values, context) => {
+      const checked: z.output<T>[] = [];
+      for (const [i, value] of values.entries()) {
+        const result = item.safeParse(value);
+        if (result.success) checked.push(result.data);
+        else {
+          const [first] = result.error.issues;
+          if (first) context.issues.push({ ...first, path: [i, ...first.path], input: value } as z.core.$ZodRawIssue);
+          return z.NEVER;
+        }
+      }
+      return checked;
+    });
+}
+
 const textPart = z.looseObject({ type: z.literal('text'), text });
 const refusalPart = z.looseObject({ type: z.literal('refusal'), refusal: text });
 const imagePart = z.looseObject({
@@ -33,12 +56,9 @@ const filePart = z.looseObject({
     }),
 });
 
-const userContent = z.union([
-  text,
-  z.array(z.discriminatedUnion('type', [textPart, imagePart, audioPart, filePart])).min(1),
-]);
-const plainContent = z.union([text, z.array(textPart).min(1)]);
-const assistantContent = z.union([text, z.array(z.discriminatedUnion('type', [textPart, refusalPart])), z.null()]);
+const userContent = z.union([text, list(z.discriminatedUnion('type', [textPart, imagePart, audioPart, filePart]), 1)]);
+const plainContent = z.union([text, list(textPart, 1)]);
+const assistantContent = z.union([text, list(z.discriminatedUnion('type', [textPart, refusalPart])), z.null()]);
 
 const toolCall = z.discriminatedUnion('type', [
   z.looseObject({
@@ -56,7 +76,7 @@ const message = z.discriminatedUnion('role', [
   z.looseObject({
     role: z.literal('assistant'),
     content: assistantContent.optional(),
-    tool_calls: z.array(toolCall).nullish(),
+    tool_calls: list(toolCall).nullish(),
   }),
   z.looseObject({ role: z.literal('tool'), content: plainContent, tool_call_id: text }),
   z.looseObject({ role: z.literal('function'), content: z.union([text, z.null()]), name: text }),
@@ -90,40 +110,43 @@ const responseFormat = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('json') }),
 ]);
 
-const providerNames = z.array(text.min(1));
+const names = list(text.min(1));
 
 /** `providerOptions.gateway` (WIRE 2.3), as far as this release reads it; unknown keys are allowed. */
 export const gatewayOptions = z.looseObject({
-  order: providerNames.optional(),
-  only: providerNames.optional(),
-  ignore: providerNames.optional(),
-  models: z.array(text.min(1)).optional(),
+  order: names.optional(),
+  only: names.optional(),
+  ignore: names.optional(),
+  models: names.optional(),
   user: text.max(256).optional(),
-  tags: z.array(text.min(1).max(64)).optional(),
+  tags: list(text.min(1).max(64)).optional(),
 });
 
 const finite = z.number();
 
 export const chatRequestSchema = z.looseObject({
   model: text.min(1),
-  messages: z.array(message).min(1),
-  models: z.array(text.min(1)).optional(),
+  messages: list(message, 1),
+  models: names.optional(),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
   temperature: finite.min(0).max(2).nullish(),
   top_p: finite.min(0).max(1).nullish(),
   n: z.int().min(1).max(128).nullish(),
-  stop: z.union([text, z.array(text)]).nullish(),
+  stop: z.union([text, list(text)]).nullish(),
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   frequency_penalty: finite.min(-2).max(2).nullish(),
   presence_penalty: finite.min(-2).max(2).nullish(),
-  logit_bias: z.record(z.string(), finite).nullish(),
+  logit_bias: z
+    .looseObject({})
+    .refine((bias) => Object.values(bias).every(Number.isFinite), { error: 'expected numbers by token id' })
+    .nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).nullish(),
   seed: z.int().nullish(),
   user: text.nullish(),
-  tools: z.array(tool).nullish(),
+  tools: list(tool).nullish(),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   response_format: responseFormat.nullish(),

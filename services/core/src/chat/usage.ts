@@ -15,8 +15,9 @@ interface OpenAiUsage {
   completion_tokens_details?: { reasoning_tokens?: unknown } | null;
 }
 
+/** Half a token is no count: costs are reckoned in whole ones. */
 const count = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
+  Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : null;
 
 /**
  * Buckets of an OpenAI `usage` object, where the prompt includes cached tokens and the completion includes reasoning

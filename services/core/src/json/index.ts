@@ -1,6 +1,7 @@
 export {
   arrayElements,
   findMember,
+  isAmbiguous,
   type Member,
   objectMembers,
   type Span,

@@ -20,6 +20,7 @@ export interface Span {
 
 /** One member of an object; `start` is the key's opening quote, `end` the end of the value. */
 export interface Member extends Span {
+  /** As `JSON.parse` reads it. */
   readonly key: string;
   readonly valueStart: number;
   /** The key is written with an escape: another parser may read another name. */
@@ -98,12 +99,30 @@ export function objectMembers(bytes: Buffer, open = skipSpace(bytes, 0)): Member
     const valueStart = skipSpace(bytes, colon + 1);
     const end = valueEnd(bytes, valueStart);
     const escaped = bytes.subarray(at + 1, keyEnd).includes(BACKSLASH);
-    members.push({ key: bytes.toString('utf8', at + 1, keyEnd), escaped, start: at, valueStart, end });
+    const raw = bytes.toString('utf8', at + 1, keyEnd);
+    members.push({ key: escaped ? unescaped(raw) : raw, escaped, start: at, valueStart, end });
     at = skipSpace(bytes, end);
     if (bytes[at] !== COMMA) break;
     at = skipSpace(bytes, at + 1);
   }
   return members;
+}
+
+/** A key with a bad escape stays as it is: no parser reads the text it stands in. */
+function unescaped(key: string): string {
+  try {
+    return String(JSON.parse(`"${key}"`));
+  } catch {
+    return key;
+  }
+}
+
+/**
+ * True when another parser could read the object in another way than `JSON.parse` does: a key that occurs twice (it takes
+ * the last, another may take the first) or that is written with escapes.
+ */
+export function isAmbiguous(members: readonly Member[]): boolean {
+  return members.some(({ escaped }) => escaped) || new Set(members.map(({ key }) => key)).size < members.length;
 }
 
 /** The elements of the array that opens at `open`; empty when there is no array. */

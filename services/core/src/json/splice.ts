@@ -74,12 +74,14 @@ export class SpliceBody {
     return this.#end - this.#start;
   }
 
-  /** The body as it came. */
+  /** The body as it came. Valid until the next `rewrite`; ends the validity of the last one. */
   original(): Buffer {
     const anchor = this.#anchor;
-    if (anchor === null) return this.#store.subarray(this.#start, this.#end);
-    const middle = this.#store.subarray(this.#start + anchor.start, this.#start + anchor.end);
-    return Buffer.concat([anchor.head, middle, anchor.tail]);
+    if (anchor !== null) {
+      anchor.head.copy(this.#store, this.#start);
+      anchor.tail.copy(this.#store, this.#start + anchor.end);
+    }
+    return this.#store.subarray(this.#start, this.#end);
   }
 
   /** The body with the edits applied (offsets of the original). Valid until the next call. */

@@ -14,10 +14,11 @@ export function messageEdits(request: ChatRequest, warnings: string[]): Edit[] {
   if (touched.length === 0) return edits;
   const messages = findMember(request.members, 'messages');
   if (!messages) return edits;
-  const spans = arrayElements(request.source, messages.valueStart);
+  const source = request.body.original();
+  const spans = arrayElements(source, messages.valueStart);
   for (const index of touched) {
     const span = spans[index];
-    if (span) editMessage(request.source, span.start, `messages.${index}`, edits, warnings);
+    if (span) editMessage(source, span.start, `messages.${index}`, edits, warnings);
   }
   return edits;
 }

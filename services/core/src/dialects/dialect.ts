@@ -35,6 +35,10 @@ export interface Target {
   readonly baseUrl: string;
   readonly credentials: Readonly<Record<string, string>>;
   readonly settings: Readonly<Record<string, string>>;
+  /** What the model can put out at most, in tokens; 0 when unknown. */
+  readonly maxOutputTokens: number;
+  /** Vertex: `google` or `anthropic`; '' is inferred from the model's name. */
+  readonly publisher: string;
 }
 
 /** What was fetched for the URLs of `remoteMedia`, by URL. */

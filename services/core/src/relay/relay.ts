@@ -5,6 +5,7 @@ import {
   type FetchedMedia,
   findDialect,
   type StreamProgress,
+  type Target,
 } from '../dialects/index.ts';
 import { GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
@@ -110,11 +111,7 @@ export class Relay implements AttemptOwner {
     this.#attempt = attempt;
     this.#held = [];
     try {
-      const encoded = dialect.encodeChat(
-        chat,
-        { ...provider, provider: provider.name, model: endpoint.model },
-        NO_MEDIA,
-      );
+      const encoded = dialect.encodeChat(chat, targetOf(planned), NO_MEDIA);
       this.#warnings = encoded.warnings;
       this.#observation = observation.attempt({
         number: this.#records.length,
@@ -352,6 +349,20 @@ export class Relay implements AttemptOwner {
     if (attempt && this.#observation) this.failed(attempt, error);
     else this.#giveUp(error);
   }
+}
+
+function targetOf({ endpoint, model }: PlannedAttempt): Target {
+  const { name, baseUrl, credentials, settings } = endpoint.provider;
+  const { maxOutputTokens } = model;
+  return {
+    provider: name,
+    model: endpoint.model,
+    baseUrl,
+    credentials,
+    settings,
+    maxOutputTokens,
+    publisher: endpoint.publisher,
+  };
 }
 
 const isLarger = ({ model }: PlannedAttempt, than: number): boolean => model.contextWindow > than;

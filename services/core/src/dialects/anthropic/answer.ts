@@ -1,0 +1,50 @@
+import { GatewayError } from '../../errors/index.ts';
+import type { AnswerSink } from '../translation/index.ts';
+import { type Block, Blocks } from './blocks.ts';
+import { providerFailure } from './error.ts';
+import { finishReason } from './stop-reason.ts';
+import { type AnthropicUsage, usageFromAnthropic } from './usage.ts';
+
+interface Message {
+  readonly type?: string;
+  readonly id?: string;
+  readonly model?: string;
+  readonly content?: readonly Block[];
+  readonly stop_reason?: string | null;
+  readonly usage?: AnthropicUsage;
+  readonly error?: { readonly type?: string; readonly message?: string };
+}
+
+/** Tells a whole message. Throws a GatewayError when it is none. */
+export function tellMessage(body: Buffer, sink: AnswerSink): void {
+  const message = parse(body);
+  if (message.error) throw providerFailure(message.error);
+  if (!Array.isArray(message.content)) throw unreadable('it has no content');
+  sink.identity(message.id ?? null, message.model ?? null);
+  const blocks = new Blocks(sink);
+  message.content.forEach((block, i) => {
+    blocks.start(i, block);
+  });
+  if (message.usage) {
+    const usage = usageFromAnthropic(message.usage);
+    if (usage) sink.usage(usage);
+  }
+  if (typeof message.stop_reason === 'string') sink.finish(0, finishReason(message.stop_reason));
+}
+
+function parse(body: Buffer): Message {
+  try {
+    const parsed: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof parsed === 'object' && parsed !== null) return parsed;
+  } catch {
+    // Told below.
+  }
+  throw unreadable('it is not a JSON object');
+}
+
+function unreadable(why: string): GatewayError {
+  return new GatewayError('response_error', `The provider sent an answer that cannot be read: ${why}.`, {
+    failure: 'overloaded',
+    code: 'invalid_provider_response',
+  });
+}

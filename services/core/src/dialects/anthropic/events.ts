@@ -1,0 +1,75 @@
+import { GatewayError } from '../../errors/index.ts';
+import type { AnswerSink, EventTeller } from '../translation/index.ts';
+import { type Block, Blocks } from './blocks.ts';
+import { providerFailure } from './error.ts';
+import { finishReason } from './stop-reason.ts';
+import { type AnthropicUsage, mergeUsage, usageFromAnthropic } from './usage.ts';
+
+interface StreamEvent {
+  readonly type?: string;
+  readonly index?: number;
+  readonly message?: {
+    readonly id?: string;
+    readonly model?: string;
+    readonly usage?: AnthropicUsage;
+    readonly content?: readonly Block[];
+  };
+  readonly content_block?: Block;
+  readonly delta?: Block & { readonly stop_reason?: string | null };
+  readonly usage?: AnthropicUsage;
+  readonly error?: { readonly type?: string; readonly message?: string };
+}
+
+/** A Messages stream (https://docs.anthropic.com/en/docs/build-with-claude/streaming). Its end is `message_stop`, nothing else. */
+export class AnthropicEvents implements EventTeller {
+  #blocks: Blocks | null = null;
+  #usage: AnthropicUsage = {};
+
+  tell(data: Buffer, _name: string, sink: AnswerSink): boolean {
+    const event = parse(data);
+    this.#blocks ??= new Blocks(sink);
+    switch (event.type) {
+      case 'message_start':
+        sink.identity(event.message?.id ?? null, event.message?.model ?? null);
+        this.#count(event.message?.usage, sink);
+        return false;
+      case 'content_block_start':
+        if (event.content_block) this.#blocks.start(event.index ?? 0, event.content_block);
+        return false;
+      case 'content_block_delta':
+        if (event.delta) this.#blocks.delta(event.index ?? 0, event.delta);
+        return false;
+      case 'message_delta':
+        this.#count(event.usage, sink);
+        if (typeof event.delta?.stop_reason === 'string') sink.finish(0, finishReason(event.delta.stop_reason));
+        return false;
+      case 'message_stop':
+        return true;
+      case 'error':
+        throw providerFailure(event.error ?? {});
+      default:
+        // content_block_stop, ping, and event types that are yet to come: the API asks to pass over them.
+        return false;
+    }
+  }
+
+  #count(usage: AnthropicUsage | undefined, sink: AnswerSink): void {
+    if (!usage) return;
+    this.#usage = mergeUsage(this.#usage, usage);
+    const buckets = usageFromAnthropic(this.#usage);
+    if (buckets) sink.usage(buckets);
+  }
+}
+
+function parse(data: Buffer): StreamEvent {
+  try {
+    const parsed: unknown = JSON.parse(data.toString('utf8'));
+    if (typeof parsed === 'object' && parsed !== null) return parsed;
+  } catch {
+    // Told below.
+  }
+  throw new GatewayError('response_error', "The provider's stream cannot be read: an event is not a JSON object.", {
+    failure: 'stream_broken',
+    code: 'invalid_provider_response',
+  });
+}

@@ -1,0 +1,140 @@
+import type { MessageCreateParams } from '@anthropic-ai/sdk/resources/messages';
+import { type ChatRequest, type Controls, fullBody, readControls, readConversation } from '../../chat/index.ts';
+import { GatewayError } from '../../errors/index.ts';
+import type { FetchedMedia, Target } from '../dialect.ts';
+import { Fields } from '../translation/index.ts';
+import { limitCacheMarks, markAutomatically } from './cache.ts';
+import { encodeMessages } from './messages.ts';
+import { structuredOutput } from './structured-output.ts';
+import { decideThinking } from './thinking.ts';
+import { encodeTools } from './tools.ts';
+
+export interface AnthropicBody {
+  /** Without `model`, which Vertex and Bedrock name in the URL. */
+  readonly body: Omit<MessageCreateParams, 'model'>;
+  readonly warnings: readonly string[];
+  /** Values for `anthropic-beta`. */
+  readonly betas: readonly string[];
+}
+
+/** What max_tokens is when nobody says: the provider demands one. More is asked for, not taken. */
+const DEFAULT_MAX_TOKENS = 8_192;
+const LARGEST_DEFAULT = 32_000;
+
+/** An OpenAI request as the body of the Messages API. Throws a GatewayError (400) for what the API cannot take. */
+export function anthropicBody(request: ChatRequest, target: Target, media: FetchedMedia): AnthropicBody {
+  const chat = fullBody(request);
+  const fields = new Fields(chat, target.provider);
+  const controls = readControls(chat);
+  if (request.choices > 1) throw oneChoiceOnly(target.provider);
+  fields.take('n');
+
+  const conversation = encodeMessages(readConversation(chat), target, media, fields);
+  const maxTokens = controls.maxTokens ?? Math.min(target.maxOutputTokens || DEFAULT_MAX_TOKENS, LARGEST_DEFAULT);
+  const format = structuredOutput(controls, target.model, fields);
+  const tools = encodeTools(controls, format.tool);
+  const forced = tools.tool_choice?.type === 'any' || tools.tool_choice?.type === 'tool';
+  const thinking = decideThinking(controls.reasoning, { maxTokens, model: target.model, forced, conversation, fields });
+  if (format.instruction !== null) conversation.system.push({ type: 'text', text: format.instruction });
+
+  const body: Omit<MessageCreateParams, 'model'> = {
+    max_tokens: maxTokens,
+    messages: conversation.messages,
+    ...(conversation.system.length > 0 ? { system: conversation.system } : {}),
+    ...tools,
+    ...thinking.body,
+    ...outputConfig(thinking.effort, format.format),
+    ...sampling(controls, thinking.on, fields),
+    ...stopSequences(controls.stop, fields),
+    ...identity(controls, fields),
+    ...(request.stream ? { stream: true } : {}),
+  };
+  if (controls.autoCache) markAutomatically(body);
+  limitCacheMarks(body, fields);
+  serviceTier(body, fields);
+  const { betas, own } = ownOptions(chat.providerOptions?.[target.provider] ?? chat.providerOptions?.anthropic);
+  Object.assign(body, own);
+  return { body, warnings: fields.finish(), betas };
+}
+
+function oneChoiceOnly(provider: string): GatewayError {
+  return new GatewayError(
+    'invalid_request_error',
+    `The provider ${provider} gives one choice a request; n must be 1.`,
+    {
+      param: 'n',
+      code: 'unsupported_parameter',
+      failure: 'bad_request',
+    },
+  );
+}
+
+function outputConfig(
+  effort: NonNullable<MessageCreateParams['output_config']>['effort'],
+  format: NonNullable<MessageCreateParams['output_config']>['format'],
+): Pick<MessageCreateParams, 'output_config'> {
+  if (!effort && !format) return {};
+  return { output_config: { ...(effort ? { effort } : {}), ...(format ? { format } : {}) } };
+}
+
+interface Sampling {
+  temperature?: number;
+  top_p?: number;
+  top_k?: number;
+}
+
+function sampling(
+  controls: Controls,
+  thinking: boolean,
+  fields: Fields,
+): Sampling {
+  const out: Sampling = {};
+  fields.take('temperature');
+  fields.take('top_p');
+  const topK = fields.take('top_k');
+  const { temperature, topP } = controls;
+  if (thinking) {
+    // The API refuses changed sampling beside thinking.
+    if (temperature !== null && temperature !== 1) fields.warn('temperature', 'not allowed with reasoning, dropped');
+    if (topP !== null && topP >= 0.95) out.top_p = topP;
+    else if (topP !== null) fields.warn('top_p', 'below 0.95 not allowed with reasoning, dropped');
+    if (topK !== undefined) fields.warn('top_k', 'not allowed with reasoning, dropped');
+    return out;
+  }
+  if (temperature !== null) {
+    if (temperature > 1) fields.warn('temperature', `${temperature} lowered to 1, the provider's maximum`);
+    out.temperature = Math.min(1, temperature);
+  }
+  if (topP !== null) out.top_p = topP;
+  if (typeof topK === 'number') out.top_k = topK;
+  return out;
+}
+
+function stopSequences(stop: readonly string[], fields: Fields): Pick<MessageCreateParams, 'stop_sequences'> {
+  fields.take('stop');
+  const usable = stop.filter((sequence) => sequence.trim() !== '');
+  if (usable.length < stop.length) fields.warn('stop', 'sequences of white space only are not taken, dropped');
+  return usable.length > 0 ? { stop_sequences: usable } : {};
+}
+
+function identity(controls: Controls, fields: Fields): Pick<MessageCreateParams, 'metadata'> {
+  fields.take('user');
+  fields.take('safety_identifier');
+  return controls.user === null ? {} : { metadata: { user_id: controls.user } };
+}
+
+function serviceTier(body: Omit<MessageCreateParams, 'model'>, fields: Fields): void {
+  const tier = fields.take('service_tier');
+  if (tier === 'auto' || tier === 'priority') body.service_tier = 'auto';
+  else if (tier === 'default') body.service_tier = 'standard_only';
+  else if (tier === 'fast') body.speed = 'fast';
+  else if (tier !== undefined) fields.warn('service_tier', `${String(tier)} is not offered by the provider, dropped`);
+}
+
+/** `providerOptions.<provider>`: the provider's own fields, taken as they are; they replace ours. */
+function ownOptions(options: unknown): { betas: string[]; own: Record<string, unknown> } {
+  if (typeof options !== 'object' || options === null) return { betas: [], own: {} };
+  const { anthropic_beta: beta, model: _, stream: __, ...own } = options as Record<string, unknown>;
+  const betas = Array.isArray(beta) ? beta.map(String) : typeof beta === 'string' ? [beta] : [];
+  return { betas, own };
+}

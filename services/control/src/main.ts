@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { ConfigError, configPath, issueLine } from '@headgate/core/config';
 import { createRequestClient } from '@headgate/core/redis';
@@ -65,14 +66,8 @@ function readOrExit(cwd: string): { secret: string; desired: DesiredState } {
 /** The new state, or null when it cannot be used and the one that serves stays. */
 function reread(current: DesiredState, secret: string, cwd: string, watched: string, log: Logger): DesiredState | null {
   try {
-    const next = readDesiredState(process.env, cwd, secret);
-    if (current.loaded.file !== null && next.loaded.file === null) {
-      log.error('configuration refused, the last good one keeps serving', {
-        reasons: [`${watched}: the file is gone`],
-      });
-      return null;
-    }
-    return next;
+    if (current.loaded.file !== null && !existsSync(watched)) throw new Error(`${watched}: the file is gone`);
+    return readDesiredState(process.env, cwd, secret);
   } catch (error) {
     const reasons =
       error instanceof ConfigError
@@ -110,7 +105,10 @@ async function openHealthServer(reconciler: Reconciler, log: Logger): Promise<Se
   if (text === '') return null;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   try {
-    return await startHealthServer(process.env.HEADGATE_HOST ?? '0.0.0.0', port, reconciler);
+    const server = await startHealthServer(process.env.HEADGATE_HOST ?? '0.0.0.0', port, reconciler);
+    const address = server.address();
+    log.info('health server listens', { port: typeof address === 'object' ? address?.port : port });
+    return server;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     log.error('the health server cannot listen; check HEADGATE_CONTROL_PORT', { found: text, reason });

@@ -69,9 +69,13 @@ export class SnapshotFeed {
     this.#client = createRequestClient(redisUrl, name, { onDown: (reason) => this.#setUp(reason) });
     this.#subscriber = createSubscriber(redisUrl, `${name}-notifications`);
     this.#subscriber.on('message', () => void this.#refresh());
-    this.#subscriber.subscribe(this.#keyNames.changes).catch(() => {
-      // Happens when stop() comes first; the subscription of a lost connection is renewed by the client itself.
-    });
+    this.#subscriber.subscribe(this.#keyNames.changes).then(
+      // What was published before the subscription stood went unheard.
+      () => this.#refresh(),
+      () => {
+        // stop() came first; the subscription of a lost connection is renewed by the client itself.
+      },
+    );
     await firstOutcome(this.#client);
     // From now on every (re)connection loads at once: what was notified in between went unheard.
     this.#client.on('ready', () => void this.#refresh());

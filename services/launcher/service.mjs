@@ -59,15 +59,14 @@ export class Service {
       });
     }
 
-    /** @type {Promise<void>} resolves when it has ended and its output is read */
+    /** @type {Promise<void>} resolves when it has ended and its log is written */
     this.ended = new Promise((resolve) => {
       /** @param {string} text */
       const end = (text) => {
         if (this.exited) return;
         this.exited = true;
         this.exitText = text;
-        log.end();
-        resolve();
+        log.end(() => resolve());
         if (!this.stopping) spec.onUnexpectedExit(this);
       };
       this.child.on('error', (error) => end(`could not be started: ${error.message}`));

@@ -1,0 +1,33 @@
+import type { SimulatorProcess } from '../support/simulator-process.ts';
+import type { ConfigFile } from '../support/stack.ts';
+
+/** The models of the seed's examples, each on the providers that the examples name; both speak OpenAI here. */
+export const SONNET = 'anthropic/claude-sonnet-4';
+export const MINI = 'openai/gpt-4.1-mini';
+
+/** `anthropic` and `openai` are the first simulator, `vertex` is the second (or the first, where there is only one). */
+export function seedConfig(
+  simulators: readonly SimulatorProcess[],
+  more: Readonly<Record<string, unknown>> = {},
+): ConfigFile {
+  const provider = (index: number) => ({
+    dialect: 'openai',
+    baseUrl: (simulators[index] ?? simulators[0])?.baseUrl,
+    apiKey: 'sk-simulated',
+  });
+  return {
+    providers: { anthropic: provider(0), vertex: provider(1), openai: provider(0) },
+    models: [
+      {
+        id: SONNET,
+        endpoints: [
+          { provider: 'anthropic', model: 'claude-sonnet-4-20250514' },
+          { provider: 'vertex', model: 'claude-sonnet-4@20250514' },
+        ],
+      },
+      { id: MINI, endpoints: [{ provider: 'openai', model: 'gpt-4.1-mini-2025-04-14' }] },
+      { id: 'openai/text-embedding-3-small', endpoints: [{ provider: 'openai', model: 'text-embedding-3-small' }] },
+    ],
+    ...more,
+  };
+}

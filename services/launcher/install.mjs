@@ -29,19 +29,23 @@ export async function install({ checkout, node, npm, scope, env, say }) {
   const nodeVersion = (await run(node, ['--version'])).stdout.trim();
 
   const now = () => ({ lock: hashOf(lockFile), installed: hashOf(installedFile), node: nodeVersion });
-  if (stampCovers(readJson(stampFile), now(), scope)) return;
-  // npm keeps a list of what it put into node_modules; a developer's own install counts when it has what is needed.
-  if (covers(readJson(lockFile)?.packages, readJson(installedFile)?.packages, scope)) return;
+  const has = (/** @type {Scope} */ wanted) =>
+    stampCovers(readJson(stampFile), now(), wanted) ||
+    // npm keeps a list of what it put into node_modules; a developer's own install counts when it has what is needed.
+    covers(readJson(lockFile)?.packages, readJson(installedFile)?.packages, wanted);
+  if (has(scope)) return;
 
-  say(`npm ci: installing ${scope === 'full' ? 'all' : 'the services’'} dependencies`);
-  const began = Date.now();
-  const args = ['ci', '--no-audit', '--no-fund', '--prefer-offline', '--include=optional'];
+  // npm ci empties node_modules. A gateway may be running from it, so what only lacks the rest is added to.
+  const command = scope === 'full' && has('production') ? ['install', '--no-save'] : ['ci'];
+  const args = [...command, '--no-audit', '--no-fund', '--prefer-offline', '--include=optional'];
   args.push(scope === 'full' ? '--include=dev' : '--omit=dev');
+  say(`npm ${command[0]}: ${scope === 'full' ? 'all' : 'the services’'} dependencies`);
+  const began = Date.now();
   const outcome = await runNpm({ node: outsideNodeModules(checkout, node), npm, args, cwd: checkout.root, env });
   if (outcome.code !== 0) {
-    throw new Failure(`npm ci failed (exit code ${outcome.code}):\n${lastLines(outcome.output, 25)}`);
+    throw new Failure(`npm ${command[0]} failed (exit code ${outcome.code}):\n${lastLines(outcome.output, 25)}`);
   }
-  say(`npm ci: done in ${((Date.now() - began) / 1000).toFixed(0)} s`);
+  say(`npm ${command[0]}: done in ${((Date.now() - began) / 1000).toFixed(0)} s`);
   mkdirSync(checkout.tools, { recursive: true });
   writeFileSync(stampFile, `${JSON.stringify({ ...now(), scope })}\n`);
 }

@@ -1,5 +1,5 @@
 /** Settings of the person at the terminal, which would change what the tests see. */
-const PERSONAL = /^(HEADGATE_.*|OTEL_.*|REDIS_URL|.*_API_KEY)$/;
+const PERSONAL = /^(HEADGATE_.*|OTEL_.*|REDIS_URL|.*_API_KEY|.*_BASE_URL)$/;
 
 /**
  * @param {NodeJS.ProcessEnv} env

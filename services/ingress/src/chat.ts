@@ -102,6 +102,8 @@ class ChatCall {
         metadataAtTop: exchange.metadataPlace === 'top',
         simulated: this.#table.simulated,
         pools: this.#gateway.pools,
+        authorizers: this.#gateway.authorizers,
+        allowPrivateFileUrls: this.#table.allowPrivateFileUrls,
         observation: this.#observation,
         onSettled: (outcome) => this.#settled(outcome),
       },

@@ -3,7 +3,7 @@ import { GatewayError } from '@headgate/core/errors';
 import type { KeyTable } from '@headgate/core/identity';
 import type { SnapshotFeed } from '@headgate/core/snapshot';
 import type { Telemetry } from '@headgate/core/telemetry';
-import type { UpstreamPools } from '@headgate/core/upstream';
+import { Authorizers, type UpstreamPools } from '@headgate/core/upstream';
 import type { Exchange, ExchangeHost } from './exchange.ts';
 
 export interface Current {
@@ -18,6 +18,7 @@ export class Gateway implements ExchangeHost {
   readonly feed: SnapshotFeed;
   readonly pools: UpstreamPools;
   readonly telemetry: Telemetry;
+  readonly authorizers = new Authorizers();
   readonly #open = new Set<Exchange>();
   #draining = false;
   #idle: (() => void) | null = null;

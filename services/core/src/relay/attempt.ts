@@ -2,7 +2,13 @@ import type { Dispatcher } from 'undici';
 import type { ChatAnswer, Dialect, StreamDecoder } from '../dialects/index.ts';
 import { GatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
-import { networkError, SseParser, type UpstreamCall, type UpstreamPools } from '../upstream/index.ts';
+import {
+  EventStreamParser,
+  networkError,
+  SseParser,
+  type UpstreamCall,
+  type UpstreamPools,
+} from '../upstream/index.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
@@ -36,7 +42,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #owner: AttemptOwner;
   readonly #dialect: Dialect;
   readonly #decodeAnswer: (body: Buffer) => ChatAnswer;
-  #parser: SseParser | null = null;
+  #parser: SseParser | EventStreamParser | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   #headers: Headers = {};
   #queue: Buffer[] = [];
@@ -100,7 +106,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.lastDataAt = performance.now();
     if (status >= 300 || this.decoder === null || this.#header('content-type')?.includes('json')) return;
     const { decoder } = this;
-    this.#parser = new SseParser({ onEvent: (data, name) => decoder.event(data, name, frames) });
+    const handler = { onEvent: (data: Buffer, name: string) => decoder.event(data, name, frames) };
+    this.#parser = this.#dialect.framing === 'sse' ? new SseParser(handler) : new EventStreamParser(handler);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -221,7 +228,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #fail(error: GatewayError): void {
     if (this.#over) return;
     this.#over = true;
-    this.#owner.failed(this, error);
+    this.#owner.failed(this, error.cutOut(Object.values(this.planned.endpoint.provider.credentials)));
   }
 }
 

@@ -2,10 +2,9 @@ import { completionTokens, promptTokens, type Usage } from '../chat/index.ts';
 import {
   type AnswerMetadata,
   type ChatAnswer,
-  type FetchedMedia,
+  type EncodedRequest,
   findDialect,
   type StreamProgress,
-  type Target,
 } from '../dialects/index.ts';
 import { GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
@@ -16,10 +15,10 @@ import { type Clocks, dueAt } from './clocks.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import { type AttemptRecord, metadataJson } from './metadata.ts';
 import { finalError, MAX_ATTEMPTS, nextStep, retryDelayMs } from './policy.ts';
+import { Preparation } from './preparation.ts';
 import type { RelayRequest } from './request.ts';
 import type { RelayOutcome, RelaySink } from './sink.ts';
 
-const NO_MEDIA: FetchedMedia = new Map();
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
 const closing = new FrameBuffer(8 * 1024);
 
@@ -30,6 +29,7 @@ const closing = new FrameBuffer(8 * 1024);
 export class Relay implements AttemptOwner {
   readonly #request: RelayRequest;
   readonly #sink: RelaySink;
+  readonly #preparation: Preparation;
   readonly #records: AttemptRecord[] = [];
   readonly #failures: GatewayError[] = [];
   #warnings: readonly string[] = [];
@@ -50,6 +50,7 @@ export class Relay implements AttemptOwner {
   constructor(request: RelayRequest, sink: RelaySink) {
     this.#request = request;
     this.#sink = sink;
+    this.#preparation = new Preparation(request.chat, request);
   }
 
   start(): void {
@@ -87,7 +88,7 @@ export class Relay implements AttemptOwner {
   #begin(): void {
     const planned = this.#planned;
     if (this.#settled || !planned) return;
-    const { chat, generationId, created, pools, observation } = this.#request;
+    const { chat, generationId, created } = this.#request;
     const { endpoint, model } = planned;
     const { provider } = endpoint;
     this.#records.push({
@@ -110,25 +111,37 @@ export class Relay implements AttemptOwner {
     const attempt = new Attempt(this, planned, dialect, decoder, (body) => dialect.decodeChat(body, context));
     this.#attempt = attempt;
     this.#held = [];
+    this.#arm();
     try {
-      const encoded = dialect.encodeChat(chat, targetOf(planned), NO_MEDIA);
-      this.#warnings = encoded.warnings;
-      this.#observation = observation.attempt({
-        number: this.#records.length,
-        provider: provider.name,
-        dialect: provider.dialect,
-        providerModel: endpoint.model,
-        model: model.id,
-        origin: originOf(encoded.url),
-      });
-      const { traceparent } = this.#observation;
-      const headers = traceparent === '' ? encoded.headers : [...encoded.headers, 'traceparent', traceparent];
-      this.#arm();
-      attempt.start(pools, { ...encoded, headers, connectMs: endpoint.timeouts.connectMs });
+      const prepared = this.#preparation.prepare(dialect, planned);
+      if (prepared instanceof Promise) {
+        prepared.then(
+          (encoded) => this.#send(attempt, encoded),
+          (thrown: unknown) => this.failed(attempt, toGatewayError(thrown)),
+        );
+      } else this.#send(attempt, prepared);
     } catch (thrown) {
-      attempt.abort();
       this.failed(attempt, toGatewayError(thrown));
     }
+  }
+
+  #send(attempt: Attempt, encoded: EncodedRequest): void {
+    if (this.#settled || attempt !== this.#attempt) return;
+    const { endpoint, model } = attempt.planned;
+    this.#warnings = encoded.warnings;
+    const observed = this.#request.observation.attempt({
+      number: this.#records.length,
+      provider: endpoint.provider.name,
+      dialect: endpoint.provider.dialect,
+      providerModel: endpoint.model,
+      model: model.id,
+      origin: originOf(encoded.url),
+    });
+    this.#observation = observed;
+    const headers = [...encoded.headers];
+    if (observed.traceparent !== '') headers.push('traceparent', observed.traceparent);
+    if (observed.tracestate !== '') headers.push('tracestate', observed.tracestate);
+    attempt.start(this.#request.pools, { ...encoded, headers, connectMs: endpoint.timeouts.connectMs });
   }
 
   frames(attempt: Attempt, frames: FrameBuffer): void {
@@ -208,6 +221,7 @@ export class Relay implements AttemptOwner {
   failed(attempt: Attempt, error: GatewayError): void {
     if (this.#settled || attempt !== this.#attempt) return;
     this.#endAttempt(error, error.failure ?? error.type);
+    this.#attempt = null;
     if (this.#committed) this.#giveUp(error);
     else this.#next(error);
   }
@@ -346,23 +360,9 @@ export class Relay implements AttemptOwner {
     if (record && limit !== 'deadline') record.timeoutMs = ms;
     attempt?.abort();
     const error = timeoutError(limit, provider, limit === 'deadline' ? this.#timeoutMs : ms);
-    if (attempt && this.#observation) this.failed(attempt, error);
+    if (attempt) this.failed(attempt, error);
     else this.#giveUp(error);
   }
-}
-
-function targetOf({ endpoint, model }: PlannedAttempt): Target {
-  const { name, baseUrl, credentials, settings } = endpoint.provider;
-  const { maxOutputTokens } = model;
-  return {
-    provider: name,
-    model: endpoint.model,
-    baseUrl,
-    credentials,
-    settings,
-    maxOutputTokens,
-    publisher: endpoint.publisher,
-  };
 }
 
 const isLarger = ({ model }: PlannedAttempt, than: number): boolean => model.contextWindow > than;

@@ -1,7 +1,7 @@
 import type { ChatRequest } from '../chat/index.ts';
 import type { Plan } from '../routing/index.ts';
 import type { RequestObservation } from '../telemetry/index.ts';
-import type { UpstreamPools } from '../upstream/index.ts';
+import type { Authorizers, UpstreamPools } from '../upstream/index.ts';
 import type { RelayOutcome } from './sink.ts';
 
 /** All that the relay needs to know of one request. */
@@ -24,6 +24,8 @@ export interface RelayRequest {
   readonly metadataAtTop: boolean;
   readonly simulated: boolean;
   readonly pools: UpstreamPools;
+  readonly authorizers: Authorizers;
+  readonly allowPrivateFileUrls: boolean;
   readonly observation: RequestObservation;
   /** Called once, when nothing more will be sent or received. */
   readonly onSettled: (outcome: RelayOutcome) => void;

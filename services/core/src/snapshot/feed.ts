@@ -77,6 +77,7 @@ export class SnapshotFeed {
       },
     );
     await firstOutcome(this.#client);
+    if (this.#stopped) return;
     // From now on every (re)connection loads at once: what was notified in between went unheard.
     this.#client.on('ready', () => void this.#refresh());
     this.#subscriber.on('ready', () => void this.#refresh());
@@ -191,7 +192,16 @@ export class SnapshotFeed {
       this.#options.log.info('snapshot loaded', { version: serving.table.version, models: serving.table.models.size });
     }
     if (before?.keys !== serving.keys) this.#options.log.info('API keys loaded', { keys: serving.keys.size });
-    for (const listener of this.#listeners) listener(serving);
+    for (const listener of this.#listeners) this.#tell(listener, serving);
+  }
+
+  /** What a listener throws is its own failure, not one of Redis. */
+  #tell(listener: (serving: Serving) => void, serving: Serving): void {
+    try {
+      listener(serving);
+    } catch (error) {
+      this.#options.log.error('a listener of the snapshot failed', { error });
+    }
   }
 
   #tellEmpty(empty: boolean): void {

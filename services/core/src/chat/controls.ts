@@ -165,7 +165,8 @@ function readResponseFormat(body: ChatBody): ResponseFormat | null {
   return { type: 'json_schema', name, description: null, schema, strict: false };
 }
 
-function readReasoning(body: ChatBody): ReasoningWish | null {
+/** Null when the request says nothing of it. Throws a GatewayError (400) where wishes contradict one another. */
+export function readReasoning(body: ChatBody): ReasoningWish | null {
   const nested = body.reasoning;
   if (!isRecord(nested)) {
     const alias = body.reasoning_effort ?? null;

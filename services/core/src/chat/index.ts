@@ -5,6 +5,7 @@ export {
   type ReasoningWish,
   type ResponseFormat,
   readControls,
+  readReasoning,
   type ToolChoice,
   type ToolDefinition,
 } from './controls.ts';

@@ -1,6 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { GatewayError } from '../errors/index.ts';
-import { findMember, isAmbiguous, type Member, objectMembers, SpliceBody, skeleton } from '../json/index.ts';
+import {
+  escapeLineBreaks,
+  findMember,
+  isAmbiguous,
+  type Member,
+  objectMembers,
+  SpliceBody,
+  skeleton,
+} from '../json/index.ts';
 import { type ChatBody, chatRequestSchema } from './schema.ts';
 import { validationError } from './validation-error.ts';
 
@@ -28,6 +36,17 @@ export interface ChatRequest {
  * Throws a GatewayError (400) that names the first bad path.
  */
 export function readChatRequest(store: Buffer, start: number, end: number): ChatRequest {
+  try {
+    return read(store, start, end);
+  } catch (error) {
+    // The seed's shell example pastes the output of `base64`, which GNU's breaks into lines, into its JSON.
+    const mended = isInvalidJson(error) ? escapeLineBreaks(store.subarray(start, end)) : null;
+    if (mended === null) throw error;
+    return read(mended, 0, mended.length);
+  }
+}
+
+function read(store: Buffer, start: number, end: number): ChatRequest {
   const source = store.subarray(start, end);
   const { outline, shortened } = parseOutline(source);
   const members = objectMembers(source);
@@ -73,7 +92,7 @@ function parseOutline(source: Buffer): { outline: ChatBody; shortened: boolean }
     });
   }
   const bones = skeleton(source);
-  if (bones === null) throw invalidJson();
+  if (bones === null || bones.lineBreaks) throw invalidJson();
   if (bones.depth > MAX_DEPTH) {
     throw new GatewayError('invalid_request_error', `Invalid request: nested deeper than ${MAX_DEPTH} levels.`, {
       code: 'nesting_too_deep',
@@ -98,6 +117,8 @@ function invalidJson(cause?: unknown): GatewayError {
     code: 'invalid_json',
   });
 }
+
+const isInvalidJson = (error: unknown): boolean => error instanceof GatewayError && error.code === 'invalid_json';
 
 /**
  * What was checked is what is sent: with a key that occurs twice or is written with escapes, a caller could show the

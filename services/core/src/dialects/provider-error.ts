@@ -17,6 +17,8 @@ export interface ProviderFault {
 export function classOfStatus(status: number): FailureClass {
   if (status === 429) return 'rate_limited';
   if (status === 401 || status === 403) return 'auth';
+  // A redirect: the base URL is wrong, which is not the caller's fault.
+  if (status < 400) return 'overloaded';
   if (status >= 500 || status === 408 || status === 409) return 'overloaded';
   return 'bad_request';
 }
@@ -93,7 +95,11 @@ function overloaded(fault: ProviderFault, said: string, options: GatewayErrorOpt
   return new GatewayError('upstream_error', message, options);
 }
 
+/** Prefixes of keys, with a digit or a mask somewhere behind; Google's keys; bearer tokens and JWTs. */
+const KEY_LIKE =
+  /\b(?:sk|pk|rk|key|hg|gsk|xai|pplx)[-_](?=[\w.-]*[\d*])[\w*.-]{6,}|\bAIza[\w-]{10,}|\bBearer\s+[\w.~+/=*-]{6,}|\beyJ[\w-]{8,}\.[\w.-]+/gi;
+
 /** Key-like tokens in a provider's message are cut out: some providers quote the credential that they refuse. */
 export function redact(message: string): string {
-  return message.replace(/\b(sk|pk|rk|key|hg|gsk|xai|Bearer)[-_ ][\w*.-]{6,}/gi, '[redacted]').slice(0, 2_000);
+  return message.replace(KEY_LIKE, '[redacted]').slice(0, 2_000);
 }

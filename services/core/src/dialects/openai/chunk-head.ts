@@ -1,4 +1,4 @@
-import { findMember, objectMembers, splice } from '../../json/index.ts';
+import { findMember, isAmbiguous, objectMembers, splice } from '../../json/index.ts';
 
 export interface Head {
   /** Bytes of the provider's chunk that the replacement stands for. */
@@ -36,8 +36,7 @@ export class ChunkHead {
     const model = findMember(members, 'model');
     const choices = findMember(members, 'choices');
     if (!id || !model || !choices || id.start > choices.start || model.start > choices.start) return null;
-    if (members.some((member, i) => member.escaped || members.findIndex(({ key }) => key === member.key) !== i))
-      return null;
+    if (isAmbiguous(members)) return null;
     const length = Math.max(id.end, model.end);
     const head = splice(data.subarray(0, length), [
       { start: id.valueStart, end: id.end, text: this.#id },

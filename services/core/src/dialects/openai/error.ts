@@ -27,8 +27,8 @@ export function decodeOpenAiError(answer: ErrorAnswer): GatewayError {
   });
 }
 
-/** An error object in the middle of a stream, where there is no status. */
-export function decodeOpenAiStreamError(raw: unknown, provider: string): GatewayError {
+/** An error object in the middle of a stream, or in an answer of status 200: there is no status to go by. */
+export function decodeOpenAiStreamError(raw: unknown): GatewayError {
   const error: OpenAiErrorObject =
     typeof raw === 'object' && raw !== null ? (raw as OpenAiErrorObject) : { message: String(raw) };
   const code = stringOrNull(error.code);
@@ -36,7 +36,7 @@ export function decodeOpenAiStreamError(raw: unknown, provider: string): Gateway
   const message = messageOf(error);
   const status = statusOf(code, type);
   return providerError({
-    provider,
+    provider: 'of this model',
     status,
     message,
     param: stringOrNull(error.param),
@@ -59,7 +59,17 @@ function errorObject(body: Buffer): OpenAiErrorObject {
   const { error, message, detail } = outer as { error?: unknown; message?: unknown; detail?: unknown };
   if (typeof error === 'object' && error !== null) return error;
   if (typeof error === 'string') return { ...outer, message: error };
-  return { ...outer, message: message ?? (typeof detail === 'string' ? detail : undefined) };
+  return { ...outer, message: message ?? detailText(detail) };
+}
+
+/** FastAPI's `detail`: text, or a list of `{msg}`. */
+function detailText(detail: unknown): string | undefined {
+  if (typeof detail === 'string') return detail;
+  if (!Array.isArray(detail)) return undefined;
+  return detail
+    .map((item: { msg?: unknown } | null) => item?.msg)
+    .filter((message) => typeof message === 'string')
+    .join('; ');
 }
 
 function messageOf(error: OpenAiErrorObject): string {

@@ -3,6 +3,8 @@ import { arrayElements, type Edit, findMember, objectMembers, removeMembers } fr
 
 /** What answers of this gateway carry and clients send back in the history; OpenAI knows none of it. */
 const ANSWER_FIELDS = ['provider_metadata', 'providerMetadata', 'reasoning', 'reasoning_details', 'images'];
+/** Long histories repeat themselves: the warnings travel in every answer. */
+const MOST_WARNINGS = 20;
 
 /**
  * Edits inside `messages`, each as small as it can be: fields that OpenAI refuses are taken out, and files in the seed's
@@ -16,10 +18,13 @@ export function messageEdits(request: ChatRequest, warnings: string[]): Edit[] {
   if (!messages) return edits;
   const source = request.body.original();
   const spans = arrayElements(source, messages.valueStart);
+  const found: string[] = [];
   for (const index of touched) {
     const span = spans[index];
-    if (span) editMessage(source, span.start, `messages.${index}`, edits, warnings);
+    if (span) editMessage(source, span.start, `messages.${index}`, edits, found);
   }
+  warnings.push(...found.slice(0, MOST_WARNINGS));
+  if (found.length > MOST_WARNINGS) warnings.push(`messages: ${found.length - MOST_WARNINGS} more fields dropped`);
   return edits;
 }
 
@@ -63,7 +68,7 @@ function editFile(source: Buffer, open: number, edits: Edit[]): void {
   if (!data || findMember(members, 'file_data')) return;
   const mediaType = findMember(members, 'media_type');
   edits.push(...removeMembers(members, (member) => member.key === 'media_type'));
-  const isUri = source.toString('latin1', data.valueStart + 1, data.valueStart + 6) === 'data:';
+  const isUri = source.toString('latin1', data.valueStart + 1, data.valueStart + 6).toLowerCase() === 'data:';
   const type = mediaType
     ? String(JSON.parse(source.toString('utf8', mediaType.valueStart, mediaType.end)))
     : 'application/pdf';

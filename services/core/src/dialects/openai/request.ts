@@ -1,10 +1,21 @@
-import type { ChatRequest } from '../../chat/index.ts';
+import { type ChatRequest, fullMember, readReasoning } from '../../chat/index.ts';
 import { type Edit, findMember, removeMembers } from '../../json/index.ts';
 import type { EncodedRequest, Target } from '../dialect.ts';
 import { messageEdits } from './messages.ts';
 
 /** Top-level fields that are the gateway's own: OpenAI refuses requests with fields that it does not know. */
 const GATEWAY_FIELDS = new Set(['providerOptions', 'models', 'provider', 'reasoning']);
+/** What the gateway has checked or relies on: `providerOptions.<provider>` may not put something else in its place. */
+const RESERVED = new Set([
+  'model',
+  'messages',
+  'n',
+  'stream',
+  'stream_options',
+  'models',
+  'provider',
+  'providerOptions',
+]);
 
 /**
  * The client's own bytes with as few edits as possible: the provider's model id, the gateway's fields taken out, usage
@@ -12,8 +23,8 @@ const GATEWAY_FIELDS = new Set(['providerOptions', 'models', 'provider', 'reason
  */
 export function encodeOpenAiChat(request: ChatRequest, target: Target): EncodedRequest {
   const warnings: string[] = [];
-  const set = fieldsToSet(request, target);
-  const edits = removeMembers(request.members, (member) => GATEWAY_FIELDS.has(member.key));
+  const { set, drop } = fieldChanges(request, target, warnings);
+  const edits = removeMembers(request.members, ({ key }) => drop.has(key));
   const inserts: string[] = [];
   for (const [key, value] of set) {
     const member = findMember(request.members, key);
@@ -29,39 +40,77 @@ export function encodeOpenAiChat(request: ChatRequest, target: Target): EncodedR
   };
 }
 
-/** Values as JSON text, by top-level key. */
-function fieldsToSet(request: ChatRequest, target: Target): Map<string, string> {
-  const { outline } = request;
-  const set = new Map([['model', JSON.stringify(target.model)]]);
-  if (request.stream && outline.stream_options?.include_usage !== true) {
-    set.set('stream_options', JSON.stringify({ ...outline.stream_options, include_usage: true }));
-  }
-  const effort = reasoningEffort(outline.reasoning);
-  if (effort !== undefined) set.set('reasoning_effort', JSON.stringify(effort));
-  if (outline.response_format?.type === 'json') set.set('response_format', legacyJsonFormat(outline.response_format));
-  const own = outline.providerOptions?.[target.provider];
-  if (typeof own === 'object' && own !== null) {
-    for (const [key, value] of Object.entries(own)) {
-      if (key !== 'model' && key !== 'stream' && value !== undefined) set.set(key, JSON.stringify(value));
-    }
-  }
-  return set;
+interface FieldChanges {
+  /** Values as JSON text, by top-level key. */
+  readonly set: Map<string, string>;
+  /** Keys to take out; none of them is set. */
+  readonly drop: Set<string>;
 }
 
-/** `reasoning.effort` wins over its alias `reasoning_effort` (WIRE 2.8). */
-function reasoningEffort(reasoning: unknown): string | undefined {
-  if (typeof reasoning !== 'object' || reasoning === null) return undefined;
-  const { effort, enabled } = reasoning as { effort?: unknown; enabled?: unknown };
-  if (typeof effort === 'string') return effort;
-  return enabled === false ? 'none' : undefined;
+function fieldChanges(request: ChatRequest, target: Target, warnings: string[]): FieldChanges {
+  const { outline } = request;
+  const set = new Map([['model', JSON.stringify(target.model)]]);
+  const drop = new Set(GATEWAY_FIELDS);
+  if (request.stream) {
+    set.set('stream_options', JSON.stringify({ ...outline.stream_options, include_usage: true }));
+  }
+  const effort = reasoningEffort(request, warnings);
+  if (effort !== undefined) set.set('reasoning_effort', JSON.stringify(effort));
+  if (outline.response_format?.type === 'json') set.set('response_format', legacyJsonFormat(request));
+  if (outline.provider !== undefined) warnings.push('provider: routing is read from providerOptions.gateway, dropped');
+  for (const [key, value] of ownOptions(request, target.provider, warnings)) {
+    set.set(key, JSON.stringify(value));
+    drop.delete(key);
+    // It replaces all that stands at the top level on reasoning (WIRE 2.8).
+    if (key === 'reasoning') {
+      set.delete('reasoning_effort');
+      drop.add('reasoning_effort');
+    }
+  }
+  return { set, drop };
+}
+
+/** The usable entries of `providerOptions.<provider>`. */
+function ownOptions(request: ChatRequest, provider: string, warnings: string[]): [string, unknown][] {
+  if (request.outline.providerOptions?.[provider] === undefined) return [];
+  const options = fullMember(request, 'providerOptions') as Record<string, unknown>;
+  const own = options[provider];
+  if (!isRecord(own)) {
+    warnings.push(`providerOptions.${provider}: expected an object, dropped`);
+    return [];
+  }
+  const entries = Object.entries(own);
+  for (const [key] of entries) {
+    if (RESERVED.has(key)) warnings.push(`providerOptions.${provider}.${key}: may not be set here, dropped`);
+  }
+  return entries.filter(([key]) => !RESERVED.has(key));
+}
+
+/** The nested `reasoning` wins over its alias `reasoning_effort` (WIRE 2.8), and has wishes that OpenAI does not know. */
+function reasoningEffort({ outline }: ChatRequest, warnings: string[]): string | undefined {
+  const nested = outline.reasoning;
+  const wish = isRecord(nested) ? readReasoning(outline) : null;
+  if (!isRecord(nested) || wish === null) return undefined;
+  const notTaken = (key: string): void => {
+    warnings.push(`reasoning.${key}: not taken by this provider, dropped`);
+  };
+  if (wish.exclude) notTaken('exclude');
+  if (!wish.enabled) return 'none';
+  if (wish.maxTokens !== null) notTaken('max_tokens');
+  else if (wish.effort === null && nested.enabled === true) notTaken('enabled');
+  return wish.effort ?? undefined;
 }
 
 /** The legacy `{type: 'json', schema?, name?}` (WIRE 2.2). */
-function legacyJsonFormat(format: Record<string, unknown>): string {
-  if (typeof format.schema !== 'object') return '{"type":"json_object"}';
-  const name = typeof format.name === 'string' ? format.name : 'response';
-  return JSON.stringify({ type: 'json_schema', json_schema: { name, schema: format.schema } });
+function legacyJsonFormat(request: ChatRequest): string {
+  const { type: _, name, schema, ...rest } = fullMember(request, 'response_format') as Record<string, unknown>;
+  if (!isRecord(schema)) return '{"type":"json_object"}';
+  const json_schema = { name: typeof name === 'string' ? name : 'response', ...rest, schema };
+  return JSON.stringify({ type: 'json_schema', json_schema });
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function withInserts(request: ChatRequest, edits: Edit[], inserts: readonly string[]): Edit[] {
   const [first] = request.members;

@@ -1,6 +1,14 @@
 import { type Usage, usageFromOpenAi } from '../../chat/index.ts';
 import { GatewayError } from '../../errors/index.ts';
-import { arrayElements, type Edit, findMember, type Member, objectMembers, splice } from '../../json/index.ts';
+import {
+  arrayElements,
+  type Edit,
+  findMember,
+  isAmbiguous,
+  type Member,
+  objectMembers,
+  splice,
+} from '../../json/index.ts';
 import type { AnswerContext, AnswerMetadata, ChatAnswer } from '../dialect.ts';
 import { decodeOpenAiStreamError } from './error.ts';
 import { type Choice, type Completion, hasContent, isKnownFinish, repairChoice } from './shapes.ts';
@@ -10,14 +18,15 @@ export function decodeOpenAiChat(body: Buffer, context: AnswerContext): ChatAnsw
   const completion = parse(body);
   const choices = completion.choices ?? [];
   if (completion.error !== undefined && completion.error !== null) {
-    throw decodeOpenAiStreamError(completion.error, 'provider');
+    throw decodeOpenAiStreamError(completion.error);
   }
   if (!Array.isArray(completion.choices)) throw unreadable('it has no choices');
   const unknown = choices.find((choice) => !isKnownFinish(choice.finish_reason));
   if (unknown) throw unreadable(`unknown finish_reason ${JSON.stringify(unknown.finish_reason)}`);
   // Not `some`: every choice must be repaired.
-  const repaired = choices.filter((choice) => repairChoice(choice, choice.message)).length > 0;
-  return new OpenAiAnswer(repaired ? Buffer.from(JSON.stringify(completion)) : body, completion, choices, context);
+  const repairs = choices.filter((choice) => repairChoice(choice, choice.message, context.generationId)).length;
+  const rewritten = repairs > 0 || isAmbiguous(objectMembers(body));
+  return new OpenAiAnswer(rewritten ? Buffer.from(JSON.stringify(completion)) : body, completion, choices, context);
 }
 
 class OpenAiAnswer implements ChatAnswer {

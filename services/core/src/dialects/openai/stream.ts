@@ -3,11 +3,12 @@ import { GatewayError } from '../../errors/index.ts';
 import type { AnswerMetadata, FrameSink, StreamContext, StreamDecoder, StreamProgress } from '../dialect.ts';
 import { ChunkHead } from './chunk-head.ts';
 import { decodeOpenAiStreamError } from './error.ts';
-import { type Choice, type Completion, hasContent, isKnownFinish } from './shapes.ts';
+import { type Choice, type Completion, hasContent, isFilled, isKnownFinish } from './shapes.ts';
 import { ToolCallStream } from './tool-call-stream.ts';
 
 const DONE = '[DONE]';
 const CLOSE_BRACE = 0x7d;
+const LF = 0x0a;
 const NULL_USAGE = Buffer.from(',"usage":null}');
 
 /**
@@ -40,21 +41,24 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   }
 
   get complete(): boolean {
-    return this.#finished.size >= this.#context.choices;
+    if (this.#finished.size >= this.#context.choices) return true;
+    // Some imitations give one choice whatever `n` is: behind `[DONE]`, those that began are all there are.
+    return this.ended && this.#finished.size > 0 && this.#finished.size === this.#roles.size;
   }
 
   get finishReasons(): readonly string[] {
     return [...this.#finished.values()];
   }
 
-  event(data: Buffer, _name: string, out: FrameSink): void {
+  event(data: Buffer, name: string, out: FrameSink): void {
     if (data.length <= 8 && data.toString('latin1').trim() === DONE) {
       this.ended = true;
       return;
     }
     if (this.ended) return;
     const chunk = parse(data);
-    if (chunk.error !== undefined && chunk.error !== null) throw decodeOpenAiStreamError(chunk.error, 'provider');
+    if (isFilled(chunk.error)) throw decodeOpenAiStreamError(chunk.error);
+    if (name === 'error' || chunk.object === 'error') throw decodeOpenAiStreamError(chunk);
     this.#observe(chunk);
     const choices = chunk.choices;
     // The usage chunk, and Azure's first chunk with filter results: clients index choices[0] (WIRE 2.19).
@@ -69,11 +73,11 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     if (this.responseId === null && typeof chunk.id === 'string') this.responseId = chunk.id;
     if (this.responseModel === null && typeof chunk.model === 'string') this.responseModel = chunk.model;
     if (this.#created === null && typeof chunk.created === 'number') this.#created = chunk.created;
+    const usage = usageFromOpenAi(chunk.usage);
+    if (usage === null) return;
     // The later number wins.
-    if (chunk.usage !== undefined && chunk.usage !== null) {
-      this.usage = usageFromOpenAi(chunk.usage) ?? this.usage;
-      if (this.#context.includeUsage) this.#usageJson = JSON.stringify(chunk.usage);
-    }
+    this.usage = usage;
+    if (this.#context.includeUsage) this.#usageJson = JSON.stringify(chunk.usage);
   }
 
   /** Puts roles and tool calls right, in place; true when nothing had to be. */
@@ -81,20 +85,22 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     let intact = true;
     for (const choice of choices) {
       const index = choice.index ?? 0;
-      if (!choice.delta) {
-        choice.delta = {};
+      if (choice.index === undefined || !choice.delta || choice.finish_reason === '') {
+        choice.index = index;
+        choice.delta ??= {};
+        choice.finish_reason ||= null;
         intact = false;
       }
       const delta = choice.delta;
       if (!this.#roles.has(index)) {
         this.#roles.add(index);
-        if (delta.role === undefined) {
+        if (!delta.role) {
           delta.role = 'assistant';
           intact = false;
         }
       }
       if (delta.tool_calls) {
-        this.#tools ??= new ToolCallStream();
+        this.#tools ??= new ToolCallStream(this.#context.generationId);
         if (this.#tools.putRight(index, delta.tool_calls)) intact = false;
       }
       if (!this.hasContent && hasContent(delta)) this.hasContent = true;
@@ -108,7 +114,9 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     const has = chunk.usage === null;
     const wants = this.#context.includeUsage;
     const end = has && !wants ? data.length - NULL_USAGE.length : data.length - 1;
-    if (head === null || data[data.length - 1] !== CLOSE_BRACE || (has && !wants && !endsInNullUsage(data))) {
+    const asIs =
+      data[data.length - 1] === CLOSE_BRACE && !data.includes(LF) && (!has || wants || endsInNullUsage(data));
+    if (head === null || !asIs) {
       this.#write(chunk, out);
       return;
     }
@@ -125,7 +133,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
       if (reason === null) open.push(choice);
       else {
         if (!isKnownFinish(reason)) throw malformed(`unknown finish_reason ${JSON.stringify(reason)}`);
-        const says = hasContent(choice.delta) || choice.delta?.role !== undefined;
+        const says = Object.values(choice.delta ?? {}).some(isFilled);
         if (says) open.push({ ...choice, finish_reason: null });
         this.#finish(chunk, { ...choice, delta: {}, ...(says ? { logprobs: null } : {}) }, choice.index ?? 0, reason);
       }

@@ -1,3 +1,4 @@
+export { escapeLineBreaks } from './line-breaks.ts';
 export {
   arrayElements,
   findMember,

@@ -1,3 +1,4 @@
+import { hasLineBreaks } from './line-breaks.ts';
 import { stringEnd } from './scan.ts';
 
 const QUOTE = 0x22;
@@ -14,6 +15,8 @@ export interface Skeleton {
   readonly depth: number;
   /** False when nothing was left out: then the parsed text is the document. */
   readonly shortened: boolean;
+  /** A line break stands inside a string that was shortened, where parsing the skeleton does not come across it. */
+  readonly lineBreaks: boolean;
 }
 
 /**
@@ -26,6 +29,7 @@ export function skeleton(bytes: Buffer): Skeleton | null {
   let deepest = 0;
   let kept = 0;
   let pieces: string[] | null = null;
+  let lineBreaks = false;
   const large = bytes.length > SMALL_BODY;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
@@ -35,6 +39,7 @@ export function skeleton(bytes: Buffer): Skeleton | null {
       if (large && close - i > 2 * KEPT_BYTES) {
         pieces ??= [];
         pieces.push(bytes.toString('utf8', kept, cutPoint(bytes, i + 1)));
+        lineBreaks ||= hasLineBreaks(bytes, i, close);
         kept = close;
       }
       i = close;
@@ -42,9 +47,9 @@ export function skeleton(bytes: Buffer): Skeleton | null {
       if (++depth > deepest) deepest = depth;
     } else if (byte === 0x7d || byte === 0x5d) depth--;
   }
-  if (pieces === null) return { text: bytes.toString('utf8'), depth: deepest, shortened: false };
+  if (pieces === null) return { text: bytes.toString('utf8'), depth: deepest, shortened: false, lineBreaks };
   pieces.push(bytes.toString('utf8', kept));
-  return { text: pieces.join(''), depth: deepest, shortened: true };
+  return { text: pieces.join(''), depth: deepest, shortened: true, lineBreaks };
 }
 
 /** Where the string that starts at `start` may be cut: between characters, and never inside an escape. */

@@ -32,7 +32,7 @@ export function metadataJson(input: MetadataInput): string {
   const answered = last?.planned ?? input.plan.attempts[0];
   const provider = answered?.endpoint.provider.name ?? '';
   const attempts = input.attempts.map(attemptJson);
-  const modelAttempts = groupByModel(input.attempts);
+  const modelAttempts = groupByModel(input.attempts, attempts);
   return JSON.stringify({
     gateway: {
       routing: {
@@ -79,18 +79,23 @@ function attemptJson(record: AttemptRecord) {
   };
 }
 
-function groupByModel(records: readonly AttemptRecord[]) {
-  const groups: { model: string; records: AttemptRecord[] }[] = [];
-  for (const record of records) {
-    const group = groups.find(({ model }) => model === record.planned.model.id);
-    if (group) group.records.push(record);
-    else groups.push({ model: record.planned.model.id, records: [record] });
-  }
-  return groups.map((group) => ({
-    modelId: group.model,
-    canonicalSlug: group.model,
-    success: group.records.some(({ error }) => error === null),
-    providerAttemptCount: group.records.length,
-    providerAttempts: group.records.map(attemptJson),
+type AttemptJson = ReturnType<typeof attemptJson>;
+
+/** `attempts` are the records as JSON, in the same order. */
+function groupByModel(records: readonly AttemptRecord[], attempts: readonly AttemptJson[]) {
+  const groups = new Map<string, AttemptJson[]>();
+  records.forEach(({ planned }, i) => {
+    const attempt = attempts[i];
+    if (!attempt) return;
+    const group = groups.get(planned.model.id);
+    if (group) group.push(attempt);
+    else groups.set(planned.model.id, [attempt]);
+  });
+  return [...groups].map(([modelId, providerAttempts]) => ({
+    modelId,
+    canonicalSlug: modelId,
+    success: providerAttempts.some(({ success }) => success),
+    providerAttemptCount: providerAttempts.length,
+    providerAttempts,
   }));
 }

@@ -13,6 +13,8 @@ import type { AnswerContext, AnswerMetadata, ChatAnswer } from '../dialect.ts';
 import { decodeOpenAiStreamError } from './error.ts';
 import { type Choice, type Completion, hasContent, isKnownFinish, repairChoice } from './shapes.ts';
 
+const OPEN_BRACE = 0x7b;
+
 /** A `chat.completion` answer: its own bytes, with `id` and `model` rewritten and the gateway's metadata put in. */
 export function decodeOpenAiChat(body: Buffer, context: AnswerContext): ChatAnswer {
   const completion = parse(body);
@@ -72,11 +74,18 @@ class OpenAiAnswer implements ChatAnswer {
 function messageMetadata(body: Buffer, choices: Member, json: string): Edit[] {
   return arrayElements(body, choices.valueStart).flatMap((choice) => {
     const message = findMember(objectMembers(body, choice.start), 'message');
-    if (!message || body[message.valueStart] !== 0x7b) return [];
-    const last = objectMembers(body, message.valueStart).at(-1);
-    const at = last?.end ?? message.valueStart + 1;
-    return [{ start: at, end: at, text: `${last ? ',' : ''}"provider_metadata":${json}` }];
+    if (!message || body[message.valueStart] !== OPEN_BRACE) return [];
+    const at = lastByte(body, message.end - 1);
+    const comma = body[at - 1] === OPEN_BRACE ? '' : ',';
+    return [{ start: at, end: at, text: `${comma}"provider_metadata":${json}` }];
   });
+}
+
+/** Position behind the last byte before `end` that is no white space. */
+function lastByte(body: Buffer, end: number): number {
+  let at = end;
+  while ((body[at - 1] ?? 0) <= 0x20) at--;
+  return at;
 }
 
 function parse(body: Buffer): Completion {

@@ -82,7 +82,7 @@ class ChatCall {
       model: chat.model,
       stream: chat.stream,
       keyName: this.#principal.name,
-      plan: plan.attempts.map(({ endpoint }) => endpoint.key),
+      plan: plan.keys,
       body: chat.outline,
     });
     const exchange = this.#exchange;

@@ -5,6 +5,7 @@ import type { RelaySink } from '@headgate/core/relay';
 import { allowedOrigin, corsHeaders } from './cors.ts';
 import { requestIds } from './ids.ts';
 
+const NOTHING = Buffer.alloc(0);
 const JSON_TYPE = 'application/json';
 
 /** What an exchange needs of the process it runs in. */
@@ -43,6 +44,9 @@ export class Exchange implements RelaySink {
   readonly #res: HttpResponse;
   readonly #host: ExchangeHost;
   readonly #cors: readonly string[];
+  #unsentHead: { readonly provider: string | null } | null = null;
+  #bytes: Buffer = NOTHING;
+  #accepted = true;
   /** The response may be used no more. */
   #over = false;
   #gone = false;
@@ -131,37 +135,51 @@ export class Exchange implements RelaySink {
 
   openStream(provider: string | null): void {
     if (this.#over) return;
+    this.status = 200;
+    this.#unsentHead = { provider };
     this.#res.onWritable(() => {
       this.onDrained?.();
       return true;
-    });
-    this.#res.cork(() => {
-      this.#head(200, ['x-generation-id', this.generationId]);
-      if (provider !== null) this.#res.writeHeader('x-headgate-provider', provider);
-      this.#res.writeHeader('content-type', 'text/event-stream; charset=utf-8');
-      this.#res.writeHeader('cache-control', 'no-cache, no-transform');
-      // nginx would hold the whole stream back without it.
-      this.#res.writeHeader('x-accel-buffering', 'no');
-      if (this.#host.draining) this.#res.writeHeader('connection', 'close');
     });
   }
 
   write(bytes: Buffer): boolean {
     if (this.#over) return true;
-    let accepted = true;
-    this.#res.cork(() => {
-      accepted = this.#res.write(bytes);
-    });
-    return accepted;
+    this.#bytes = bytes;
+    this.#res.cork(this.#corkedWrite);
+    return this.#accepted;
   }
 
-  endStream(): void {
+  endStream(last: Buffer): void {
     if (this.#over) return;
-    this.#res.cork(() => {
-      // Not `end(undefined, true)`: behind a chunk, uWebSockets.js writes "Connection: close" into the body.
-      this.#res.end();
-    });
+    this.#bytes = last;
+    this.#res.cork(this.#corkedEnd);
     this.#end();
+  }
+
+  /** One function for all writes of a stream: a closure a chunk would be garbage a chunk. */
+  readonly #corkedWrite = (): void => {
+    if (this.#unsentHead !== null) this.#streamHead(this.#unsentHead.provider);
+    this.#accepted = this.#res.write(this.#bytes);
+    this.#bytes = NOTHING;
+  };
+
+  readonly #corkedEnd = (): void => {
+    if (this.#bytes.length > 0 || this.#unsentHead !== null) this.#corkedWrite();
+    // Not `end(undefined, true)`: behind a chunk, uWebSockets.js writes "Connection: close" into the body.
+    this.#res.end();
+  };
+
+  #streamHead(provider: string | null): void {
+    this.#unsentHead = null;
+    this.#head(200, ['x-generation-id', this.generationId]);
+    const res = this.#res;
+    if (provider !== null) res.writeHeader('x-headgate-provider', provider);
+    res.writeHeader('content-type', 'text/event-stream; charset=utf-8');
+    res.writeHeader('cache-control', 'no-cache, no-transform');
+    // nginx would hold the whole stream back without it.
+    res.writeHeader('x-accel-buffering', 'no');
+    if (this.#host.draining) res.writeHeader('connection', 'close');
   }
 
   #head(status: number, headers: readonly string[]): void {

@@ -12,6 +12,9 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
+/** From here on a set finds duplicates faster than looking at each pair. */
+const MANY_MEMBERS = 32;
+
 /** A byte range, end exclusive. */
 export interface Span {
   readonly start: number;
@@ -98,14 +101,24 @@ export function objectMembers(bytes: Buffer, open = skipSpace(bytes, 0)): Member
     if (bytes[colon] !== COLON) break;
     const valueStart = skipSpace(bytes, colon + 1);
     const end = valueEnd(bytes, valueStart);
-    const escaped = bytes.subarray(at + 1, keyEnd).includes(BACKSLASH);
-    const raw = bytes.toString('utf8', at + 1, keyEnd);
-    members.push({ key: escaped ? unescaped(raw) : raw, escaped, start: at, valueStart, end });
+    members.push(memberOf(bytes, at, keyEnd, valueStart, end));
     at = skipSpace(bytes, end);
     if (bytes[at] !== COMMA) break;
     at = skipSpace(bytes, at + 1);
   }
   return members;
+}
+
+function memberOf(bytes: Buffer, start: number, keyEnd: number, valueStart: number, end: number): Member {
+  let escaped = false;
+  let ascii = true;
+  for (let i = start + 1; i < keyEnd; i++) {
+    const byte = bytes[i];
+    if (byte === BACKSLASH) escaped = true;
+    else if (byte !== undefined && byte >= 0x80) ascii = false;
+  }
+  const raw = bytes.toString(ascii ? 'latin1' : 'utf8', start + 1, keyEnd);
+  return { key: escaped ? unescaped(raw) : raw, escaped, start, valueStart, end };
 }
 
 /** A key with a bad escape stays as it is: no parser reads the text it stands in. */
@@ -122,7 +135,15 @@ function unescaped(key: string): string {
  * the last, another may take the first) or that is written with escapes.
  */
 export function isAmbiguous(members: readonly Member[]): boolean {
-  return members.some(({ escaped }) => escaped) || new Set(members.map(({ key }) => key)).size < members.length;
+  if (members.length > MANY_MEMBERS) {
+    return members.some(({ escaped }) => escaped) || new Set(members.map(({ key }) => key)).size < members.length;
+  }
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i];
+    if (!member || member.escaped) return true;
+    for (let j = 0; j < i; j++) if (members[j]?.key === member.key) return true;
+  }
+  return false;
 }
 
 /** The elements of the array that opens at `open`; empty when there is no array. */

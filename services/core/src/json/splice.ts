@@ -28,8 +28,15 @@ export function removeMembers(members: readonly Member[], drop: (member: Member)
 
 /** In order of position; at one position inserts come before what replaces. */
 function inOrder(edits: readonly Edit[]): readonly Edit[] {
-  return edits.length < 2 ? edits : [...edits].sort((a, b) => a.start - b.start || a.end - b.end);
+  for (let i = 1; i < edits.length; i++) {
+    const before = edits[i - 1];
+    const edit = edits[i];
+    if (before && edit && byPosition(before, edit) > 0) return [...edits].sort(byPosition);
+  }
+  return edits;
 }
+
+const byPosition = (a: Edit, b: Edit): number => a.start - b.start || a.end - b.end;
 
 /** A copy of `bytes` with the edits applied. Edits must not overlap. */
 export function splice(bytes: Buffer, edits: readonly Edit[]): Buffer {

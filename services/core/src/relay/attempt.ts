@@ -22,8 +22,8 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
 export interface AttemptOwner {
   /** Frames of one upstream read; the buffer is reused, so it is written or copied at once. */
   frames(attempt: Attempt, frames: FrameBuffer): void;
-  /** A stream came to its proved end. */
-  succeeded(attempt: Attempt): void;
+  /** A stream came to its proved end; `frames` holds what has not been handed over yet. */
+  succeeded(attempt: Attempt, frames: FrameBuffer): void;
   /** A whole JSON answer. */
   answered(attempt: Attempt, answer: ChatAnswer): void;
   failed(attempt: Attempt, error: GatewayError): void;
@@ -145,13 +145,19 @@ export class Attempt implements Dispatcher.DispatchHandler {
     } catch (thrown) {
       error = thrown instanceof GatewayError ? thrown : unreadable(this.#provider, 'an event is malformed');
     }
+    const { ended, complete } = this.decoder?.progress ?? {};
+    if (error === null && ended && complete) {
+      // The last frames and the end go out together.
+      this.#succeed();
+      return;
+    }
     // What was good before the fault goes out first.
     if (frames.length > 0) this.#owner.frames(this, frames);
     if (this.#over) return;
     if (error !== null) {
       this.#fail(error);
       this.#controller?.abort(error);
-    } else if (this.decoder?.progress.ended) this.endOfStream();
+    } else if (ended) this.endOfStream();
   };
 
   onResponseEnd(): void {
@@ -188,9 +194,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#fail(broken(this.#provider, 'it ended without a finish reason'));
       return;
     }
+    frames.reset();
+    this.#succeed();
+  }
+
+  #succeed(): void {
     this.#over = true;
     if (!this.#responseEnded) this.#linger();
-    this.#owner.succeeded(this);
+    this.#owner.succeeded(this, frames);
   }
 
   #linger(): void {

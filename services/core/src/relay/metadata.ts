@@ -26,76 +26,87 @@ export interface MetadataInput {
   readonly simulated: boolean;
 }
 
-/** The `provider_metadata` object as JSON text. */
+/**
+ * The `provider_metadata` object as JSON text. Most of it is the same for every answer of an endpoint: that is written
+ * once, and joined here to what is not.
+ */
 export function metadataJson(input: MetadataInput): string {
-  const last = input.attempts[input.attempts.length - 1];
-  const answered = last?.planned ?? input.plan.attempts[0];
-  const provider = answered?.endpoint.provider.name ?? '';
-  const attempts = input.attempts.map(attemptJson);
-  const modelAttempts = groupByModel(input.attempts, attempts);
-  return JSON.stringify({
-    gateway: {
-      routing: {
-        originalModelId: input.requestedModel,
-        canonicalSlug: answered?.model.id,
-        resolvedProvider: provider,
-        resolvedProviderApiModelId: answered?.endpoint.model,
-        internalResolvedModelId: answered?.endpoint.key,
-        fallbacksAvailable: fallbacks(input.plan, provider),
-        planningReasoning: input.plan.reasoning,
-        finalProvider: provider,
-        attempts,
-        modelAttemptCount: modelAttempts.length,
-        modelAttempts,
-        totalProviderAttemptCount: attempts.length,
-      },
-      ...(input.costUsd === null ? {} : { cost: input.costUsd, marketCost: input.costUsd }),
-      generationId: input.generationId,
-      ...(input.hasUsage ? { usageSource: 'provider' } : {}),
-      ...(input.warnings.length > 0 ? { warnings: input.warnings } : {}),
-      ...(input.simulated ? { simulated: true } : {}),
-    },
-  });
+  const { plan, attempts: records, costUsd } = input;
+  const answered = records[records.length - 1]?.planned ?? plan.attempts[0];
+  const head = answered ? headOf(answered, plan) : '';
+  const attempts = records.map(attemptJson);
+  const models = byModel(records, attempts);
+  const cost = costUsd === null ? '' : `"cost":"${costUsd}","marketCost":"${costUsd}",`;
+  const source = input.hasUsage ? ',"usageSource":"provider"' : '';
+  const warnings = input.warnings.length > 0 ? `,"warnings":${JSON.stringify(input.warnings)}` : '';
+  const simulated = input.simulated ? ',"simulated":true' : '';
+  return (
+    `{"gateway":{"routing":{"originalModelId":${JSON.stringify(input.requestedModel)},${head}` +
+    `"attempts":[${attempts.join(',')}],"modelAttemptCount":${models.length},"modelAttempts":[${models.join(',')}],` +
+    `"totalProviderAttemptCount":${attempts.length}},${cost}"generationId":"${input.generationId}"${source}${warnings}${simulated}}}`
+  );
 }
 
-function fallbacks(plan: Plan, provider: string): string[] {
-  const names = plan.attempts.map(({ endpoint }) => endpoint.provider.name);
-  return [...new Set(names)].filter((name) => name !== provider);
+const heads = new WeakMap<PlannedAttempt, string>();
+
+/** What the endpoint that answered says of itself and of the plan it belongs to. */
+function headOf(answered: PlannedAttempt, plan: Plan): string {
+  let head = heads.get(answered);
+  if (head === undefined) {
+    const { endpoint, model } = answered;
+    const { name } = endpoint.provider;
+    const names = new Set(plan.attempts.map((attempt) => attempt.endpoint.provider.name));
+    names.delete(name);
+    head = membersOf({
+      canonicalSlug: model.id,
+      resolvedProvider: name,
+      resolvedProviderApiModelId: endpoint.model,
+      internalResolvedModelId: endpoint.key,
+      fallbacksAvailable: [...names],
+      planningReasoning: plan.reasoning,
+      finalProvider: name,
+    });
+    heads.set(answered, head);
+  }
+  return head;
 }
 
-function attemptJson(record: AttemptRecord) {
-  const { endpoint } = record.planned;
-  return {
-    provider: endpoint.provider.name,
-    internalModelId: endpoint.key,
-    providerApiModelId: endpoint.model,
-    credentialType: 'system',
-    success: record.error === null,
-    ...(record.error === null ? {} : { error: record.timeoutMs === null ? record.error.message : 'PROVIDER_TIMEOUT' }),
-    ...(record.statusCode === null ? {} : { statusCode: record.statusCode }),
-    startTime: record.startTime,
-    endTime: record.endTime,
-    ...(record.timeoutMs === null ? {} : { providerTimeout: true, configuredTimeoutMs: record.timeoutMs }),
-  };
+const attemptHeads = new WeakMap<PlannedAttempt, string>();
+
+function attemptJson({ planned, error, statusCode, startTime, endTime, timeoutMs }: AttemptRecord): string {
+  let head = attemptHeads.get(planned);
+  if (head === undefined) {
+    const { provider, key, model } = planned.endpoint;
+    head = membersOf({
+      provider: provider.name,
+      internalModelId: key,
+      providerApiModelId: model,
+      credentialType: 'system',
+    });
+    attemptHeads.set(planned, head);
+  }
+  const message = timeoutMs === null ? error?.message : 'PROVIDER_TIMEOUT';
+  const failure = error === null ? '' : `"error":${JSON.stringify(message)},`;
+  const status = statusCode === null ? '' : `"statusCode":${statusCode},`;
+  const timeout = timeoutMs === null ? '' : `,"providerTimeout":true,"configuredTimeoutMs":${timeoutMs}`;
+  return `{${head}"success":${error === null},${failure}${status}"startTime":${startTime},"endTime":${endTime}${timeout}}`;
 }
 
-type AttemptJson = ReturnType<typeof attemptJson>;
+/** An object's members as JSON text that more members can follow. */
+const membersOf = (object: Record<string, unknown>): string => `${JSON.stringify(object).slice(1, -1)},`;
 
-/** `attempts` are the records as JSON, in the same order. */
-function groupByModel(records: readonly AttemptRecord[], attempts: readonly AttemptJson[]) {
-  const groups = new Map<string, AttemptJson[]>();
-  records.forEach(({ planned }, i) => {
-    const attempt = attempts[i];
-    if (!attempt) return;
+/** `modelAttempts`, as JSON; `attempts` are the records as JSON, in the same order. */
+function byModel(records: readonly AttemptRecord[], attempts: readonly string[]): string[] {
+  const groups = new Map<string, { readonly attempts: string[]; success: boolean }>();
+  records.forEach(({ planned, error }, i) => {
+    const attempt = attempts[i] ?? '';
     const group = groups.get(planned.model.id);
-    if (group) group.push(attempt);
-    else groups.set(planned.model.id, [attempt]);
+    if (group) group.attempts.push(attempt);
+    else groups.set(planned.model.id, { attempts: [attempt], success: false });
+    if (error === null) Object.assign(groups.get(planned.model.id) ?? {}, { success: true });
   });
-  return [...groups].map(([modelId, providerAttempts]) => ({
-    modelId,
-    canonicalSlug: modelId,
-    success: providerAttempts.some(({ success }) => success),
-    providerAttemptCount: providerAttempts.length,
-    providerAttempts,
-  }));
+  return [...groups].map(([model, group]) => {
+    const head = membersOf({ modelId: model, canonicalSlug: model, success: group.success });
+    return `{${head}"providerAttemptCount":${group.attempts.length},"providerAttempts":[${group.attempts.join(',')}]}`;
+  });
 }

@@ -181,7 +181,7 @@ export class Relay implements AttemptOwner {
     }
   }
 
-  succeeded(attempt: Attempt): void {
+  succeeded(attempt: Attempt, frames: FrameBuffer): void {
     if (this.#settled || attempt !== this.#attempt || attempt.decoder === null) return;
     const { progress } = attempt.decoder;
     if (this.#isEmpty(progress)) {
@@ -192,9 +192,9 @@ export class Relay implements AttemptOwner {
     if (!this.#committed) this.#commit(attempt);
     closing.reset();
     for (const held of this.#held) closing.bytes(held);
+    closing.bytes(frames.view());
     attempt.decoder.finish(this.#metadata(progress.usage, cost), closing);
-    this.#write(closing.view());
-    this.#sink.endStream();
+    this.#sink.endStream(closing.view());
     this.#settle(null, progress.usage, false, cost);
   }
 
@@ -251,8 +251,7 @@ export class Relay implements AttemptOwner {
 
   #giveUp(error: GatewayError): void {
     if (this.#opened) {
-      this.#write(Buffer.from(`data: ${JSON.stringify(error.toBody())}\n\n`));
-      this.#sink.endStream();
+      this.#sink.endStream(Buffer.from(`data: ${JSON.stringify(error.toBody())}\n\n`));
     } else this.#sink.refuse(error);
     this.#settle(error, null, false);
   }

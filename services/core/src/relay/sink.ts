@@ -3,11 +3,12 @@ import type { TokenUsage } from '../telemetry/index.ts';
 
 /** Where the relay sends its answer. None of these may throw; after the client has gone they do nothing. */
 export interface RelaySink {
-  /** Status line and headers of a stream; comes before the first `write`. `provider` is null while none has answered. */
+  /** Status line and headers of a stream; they go out with the first bytes, which follow at once. `provider` is null while none has answered. */
   openStream(provider: string | null): void;
   /** False asks to wait: the relay pauses the provider until `Relay.clientDrained`. The bytes are copied. */
   write(bytes: Buffer): boolean;
-  endStream(): void;
+  /** The last bytes and the end, in one send. */
+  endStream(last: Buffer): void;
   /** A whole JSON answer. */
   answer(body: Buffer, provider: string): void;
   /** A JSON error, before anything has been sent. */

@@ -16,9 +16,14 @@ export interface PlannedAttempt {
 export interface Plan {
   /** Never empty. */
   readonly attempts: readonly PlannedAttempt[];
+  /** The endpoints' keys, in the same order. */
+  readonly keys: readonly string[];
   /** For people: which endpoints were considered and why in this order. */
   readonly reasoning: string;
 }
+
+/** Plans of requests that ask for nothing special, which are most; they live as long as the model's snapshot. */
+const plainPlans = new WeakMap<ModelEntry, Plan>();
 
 /**
  * The order in which endpoints are tried. Pure: the same input gives the same plan. `models` is the model asked for,
@@ -26,9 +31,21 @@ export interface Plan {
  * Throws a GatewayError (400 `no_eligible_provider`) when the filters leave nothing.
  */
 export function planAttempts(models: readonly ModelEntry[], options: RoutingOptions): Plan {
+  const [model] = models;
+  if (!model || models.length > 1 || options.order || options.only || options.ignore) return makePlan(models, options);
+  let plan = plainPlans.get(model);
+  if (!plan) {
+    plan = makePlan(models, options);
+    plainPlans.set(model, plan);
+  }
+  return plan;
+}
+
+function makePlan(models: readonly ModelEntry[], options: RoutingOptions): Plan {
   const attempts = models.flatMap((model) => ordered(model, options).map((endpoint) => ({ model, endpoint })));
   if (attempts.length === 0) throw noEligibleProvider(models, options);
-  return { attempts, reasoning: explain(models, attempts, options) };
+  const keys = attempts.map(({ endpoint }) => endpoint.key);
+  return { attempts, keys, reasoning: explain(models, keys, options) };
 }
 
 function ordered(model: ModelEntry, { order, only, ignore }: RoutingOptions): readonly EndpointEntry[] {
@@ -56,11 +73,10 @@ function noEligibleProvider(models: readonly ModelEntry[], options: RoutingOptio
   );
 }
 
-function explain(models: readonly ModelEntry[], attempts: readonly PlannedAttempt[], options: RoutingOptions): string {
+function explain(models: readonly ModelEntry[], keys: readonly string[], options: RoutingOptions): string {
   const total = models.reduce((sum, model) => sum + model.endpoints.length, 0);
   const why = options.order?.length
     ? `providerOptions.gateway.order [${options.order.join(', ')}]`
     : 'configured order';
-  const sequence = attempts.map(({ endpoint }) => endpoint.key).join(' -> ');
-  return `${attempts.length} of ${total} endpoints eligible; execution order by ${why}: ${sequence}`;
+  return `${keys.length} of ${total} endpoints eligible; execution order by ${why}: ${keys.join(' -> ')}`;
 }

@@ -98,8 +98,10 @@ export class LineWriter implements LineSink {
       this.#pending += `{"time":"${new Date().toISOString()}","level":"warn","pid":${process.pid},"msg":"log lines dropped","lines":${this.#dropped}}\n`;
       this.#dropped = 0;
     }
-    if (this.#pending !== '' && !this.#broken) this.#start();
-    else for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.#pending === '' || this.#broken) for (const resolve of this.#waiting.splice(0)) resolve();
+    else if (this.#waiting.length > 0 || this.#pending.length >= FLUSH_CHARACTERS) this.#start();
+    // A write a line would cost more than all the rest of the line.
+    else this.#timer ??= setTimeout(this.#onTimer, FLUSH_MS).unref();
   };
 
   #writeRest(): void {

@@ -12,7 +12,8 @@ export function retryAfterMs(header: (name: string) => string | undefined, now: 
   if (!value) return undefined;
   const seconds = positive(value);
   if (seconds !== undefined) return Math.min(seconds * 1000, MOST_MS);
-  const date = Date.parse(value);
+  // All forms of an HTTP date begin with the day of the week; `Date.parse` alone takes "-1" for a year.
+  const date = /^[A-Z][a-z]{2}/.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now), MOST_MS);
 }
 

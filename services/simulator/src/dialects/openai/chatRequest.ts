@@ -1,16 +1,10 @@
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam } from 'openai/resources/chat/completions';
 import { splitText } from '../../faults/directives.ts';
+import { calledText, type Medium, type Turn } from '../../speech/conversation.ts';
 import { chatFields } from './chatFields.ts';
 import { badRequest } from './errors.ts';
-import { type Medium, readFile, readImage } from './media.ts';
+import { readFile, readImage } from './media.ts';
 import { checkBody, isObject } from './shape.ts';
-
-/** One message as far as an answer depends on it: its text is free of directives. */
-export interface Turn {
-  readonly role: ChatCompletionMessageParam['role'];
-  readonly text: string;
-  readonly media: readonly Medium[];
-}
 
 export interface ChatRequest {
   readonly params: ChatCompletionCreateParams;
@@ -141,6 +135,15 @@ function refuseOpenCalls(open: ReadonlySet<string>, index: number): void {
     );
 }
 
+const roles = {
+  system: 'system',
+  developer: 'system',
+  user: 'user',
+  assistant: 'assistant',
+  tool: 'tool',
+  function: 'tool',
+} as const;
+
 function readTurn(message: ChatCompletionMessageParam, index: number): Turn {
   const media: Medium[] = [];
   const texts: string[] = [];
@@ -162,7 +165,9 @@ function readTurn(message: ChatCompletionMessageParam, index: number): Turn {
   }
   if (message.role === 'assistant') {
     for (const call of message.tool_calls ?? [])
-      texts.push(call.type === 'function' ? `${call.function.name}(${call.function.arguments})` : call.custom.input);
+      texts.push(
+        call.type === 'function' ? calledText(call.function.name, call.function.arguments) : call.custom.input,
+      );
   }
-  return { role: message.role, text: splitText(texts.join('\n')).rest, media };
+  return { role: roles[message.role], text: splitText(texts.join('\n')).rest, media };
 }

@@ -1,3 +1,4 @@
+import type { Medium } from '../../speech/conversation.ts';
 import { badRequest } from './errors.ts';
 
 const dataUri = /^data:([\w.+-]+\/[\w.+-]+)?(?:;[\w=.-]+)*?;base64,/;
@@ -8,15 +9,6 @@ const signatures: readonly (readonly [string, (bytes: Buffer) => boolean])[] = [
   ['image/gif', (b) => /^GIF8[79]a/.test(b.toString('latin1', 0, 6))],
   ['image/webp', (b) => b.toString('latin1', 0, 4) === 'RIFF' && b.toString('latin1', 8, 12) === 'WEBP'],
 ];
-
-/** What the model "saw". */
-export interface Medium {
-  readonly kind: 'image' | 'file' | 'audio';
-  readonly mediaType: string;
-  /** 0 when only a URL or an id was given. */
-  readonly bytes: number;
-  readonly name: string;
-}
 
 /** An image part's URL: a link is taken as it is, a data URI must hold the bytes of a real image. */
 export function readImage(url: string, path: string): Medium {

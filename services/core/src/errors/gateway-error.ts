@@ -25,6 +25,9 @@ export const ERROR_STATUS = {
 /** Beyond this openai-node falls back to its own half second and hammers, unless told not to retry (WIRE 2.12). */
 const LONGEST_WAIT_MS = 60_000;
 
+/** Anything shorter is a placeholder such as `none`, and stands in ordinary words. */
+const SHORTEST_SECRET = 8;
+
 export type ErrorType = keyof typeof ERROR_STATUS;
 
 /** What went wrong at a provider; decides what the relay does next (DESIGN 6). */
@@ -86,6 +89,14 @@ export class GatewayError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.shouldRetry = options.shouldRetry;
     this.extraHeaders = options.headers;
+  }
+
+  /** Cuts these texts out of the message: some providers quote the credential that they refuse. */
+  cutOut(secrets: readonly string[]): this {
+    for (const secret of secrets) {
+      if (secret.length >= SHORTEST_SECRET) this.message = this.message.replaceAll(secret, '[redacted]');
+    }
+    return this;
   }
 
   /** The OpenAI-shaped body, the same for JSON answers and for error frames in a stream. */

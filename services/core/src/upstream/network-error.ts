@@ -46,10 +46,12 @@ export function networkError(thrown: unknown, provider: string): GatewayError {
 
 function codeOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return '';
-  const { code, cause, errors } = thrown as { code?: unknown; cause?: unknown; errors?: unknown };
+  const { name, code, cause, errors } = thrown as { name?: unknown; code?: unknown; cause?: unknown; errors?: unknown };
   // Happy eyeballs wraps one error an address.
   if (Array.isArray(errors) && errors.length > 0) return codeOf(errors[0]);
   if (code === 'UND_ERR_SOCKET' && cause !== undefined) return codeOf(cause) || code;
   if (typeof code === 'string') return code;
+  // undici's, which has a code for some faults only.
+  if (name === 'HTTPParserError') return 'HPE_UNKNOWN';
   return cause === undefined ? '' : codeOf(cause);
 }

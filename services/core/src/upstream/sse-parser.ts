@@ -2,8 +2,11 @@ const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
 const SPACE = 0x20;
+const NEWLINE = Buffer.from([LF]);
 /** An event larger than this is no stream of tokens any more. Images in a chunk are a few megabytes at most. */
 const MAX_EVENT_BYTES = 32 * 1024 * 1024;
+/** What a line costs beside its bytes: an event of empty lines must come to an end as well. */
+const LINE_BYTES = 64;
 
 export interface SseHandler {
   /** `data` lines joined by LF; the buffer belongs to the caller. `name` is the `event` field, '' without one. */
@@ -20,7 +23,9 @@ export class SseParser {
   /** The pieces of a line that has not ended yet. */
   #pending: Buffer[] = [];
   #pendingBytes = 0;
-  #data: Buffer | null = null;
+  /** The `data` lines of an event that has not ended yet. */
+  #data: Buffer[] = [];
+  #dataBytes = 0;
   #name = '';
   #afterCr = false;
   #first = true;
@@ -35,11 +40,12 @@ export class SseParser {
       this.#afterCr = false;
       if (chunk[0] === LF) at = 1;
     }
-    // Lone CRs hardly exist, so one search a chunk tells that there are none.
+    // Each is searched for again only behind the last one found: most streams have no CRs at all.
     let cr = chunk.indexOf(CR, at);
+    let lf = chunk.indexOf(LF, at);
     while (at < chunk.length) {
-      const lf = chunk.indexOf(LF, at);
       if (cr >= 0 && cr < at) cr = chunk.indexOf(CR, at);
+      if (lf >= 0 && lf < at) lf = chunk.indexOf(LF, at);
       const end = cr >= 0 && (lf < 0 || cr < lf) ? cr : lf;
       if (end < 0) {
         this.#keep(chunk.subarray(at));
@@ -57,9 +63,7 @@ export class SseParser {
   #keep(piece: Buffer): void {
     this.#pending.push(piece);
     this.#pendingBytes += piece.length;
-    if (this.#pendingBytes + (this.#data?.length ?? 0) > MAX_EVENT_BYTES) {
-      throw new RangeError(`a stream event exceeds ${MAX_EVENT_BYTES} bytes`);
-    }
+    if (this.#pendingBytes + this.#dataBytes > MAX_EVENT_BYTES) throw tooLarge();
   }
 
   #line(chunk: Buffer, start: number, end: number): void {
@@ -92,18 +96,24 @@ export class SseParser {
   }
 
   #append(value: Buffer): void {
-    this.#data = this.#data === null ? value : Buffer.concat([this.#data, Buffer.from([LF]), value]);
-    if (this.#data.length > MAX_EVENT_BYTES) throw new RangeError(`a stream event exceeds ${MAX_EVENT_BYTES} bytes`);
+    if (this.#data.length > 0) this.#data.push(NEWLINE);
+    this.#data.push(value);
+    this.#dataBytes += value.length + LINE_BYTES;
+    if (this.#dataBytes > MAX_EVENT_BYTES) throw tooLarge();
   }
 
   #dispatch(): void {
-    const data = this.#data;
     const name = this.#name;
-    this.#data = null;
     this.#name = '';
-    if (data !== null && data.length > 0) this.#handler.onEvent(data, name);
+    if (this.#data.length === 0) return;
+    const data = this.#data.length === 1 && this.#data[0] ? this.#data[0] : Buffer.concat(this.#data);
+    this.#data = [];
+    this.#dataBytes = 0;
+    if (data.length > 0) this.#handler.onEvent(data, name);
   }
 }
+
+const tooLarge = (): RangeError => new RangeError(`a stream event exceeds ${MAX_EVENT_BYTES} bytes`);
 
 function isField(bytes: Buffer, start: number, end: number, name: string): boolean {
   const after = start + name.length;

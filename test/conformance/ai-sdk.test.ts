@@ -68,7 +68,7 @@ suite('the AI SDK', () => {
     // Only the request with pictures asked for this provider first.
     const requests = await vertex.requests({ since });
     assert.equal(requests.length, 1);
-    const { messages } = requests[0]?.body as { messages: unknown[] };
+    const { messages } = (requests[0] ?? assert.fail()).body as { messages: unknown[] };
     assert.deepEqual(messages, [
       { role: 'system', content: 'Be brief.' },
       {

@@ -54,6 +54,7 @@ export class Workshop {
         GATEWAY_BASE_URL: this.#stack.baseUrl,
         PYTHONDONTWRITEBYTECODE: '1',
         NODE_NO_WARNINGS: '1',
+        NODE_COMPILE_CACHE: join(ROOT, '.headgate/compile-cache'),
         NO_COLOR: '1',
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,7 +3,7 @@
  * to the current ones. `npm test` runs this before the tests; it costs nothing when all is there.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readJson } from '../services/launcher/checkout.mjs';
@@ -37,22 +37,26 @@ export default async function prepare(setting) {
 }
 
 /**
- * AI SDK 4 has a folder and a lock file of its own: beside the current AI SDK it would drag zod 3 into everything.
+ * AI SDK 4 has a lock file of its own: beside the current AI SDK it would drag zod 3 into everything. It is not installed
+ * where that stands, for its packages bring tests along, which the search for ours would find.
  *
  * @param {Setting} setting
  */
 async function installAiSdk4({ root, node, npm }) {
-  const folder = path.join(root, AI_SDK_4);
+  const folder = path.join(root, STATE, 'ai4');
   const stamp = path.join(root, STATE, 'ai4.json');
-  const wanted = hashOf(path.join(folder, 'package-lock.json'));
+  const files = ['package.json', 'package-lock.json'];
+  const wanted = hashOf(...files.map((file) => path.join(root, AI_SDK_4, file)));
   if (readJson(stamp)?.wanted === wanted && existsSync(path.join(folder, 'node_modules'))) return;
-  say(`npm ci in ${AI_SDK_4}`);
+  say('installing AI SDK 4 for its tests');
   rmSync(stamp, { force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const file of files) copyFileSync(path.join(root, AI_SDK_4, file), path.join(folder, file));
   // Run from a script of the workspace, npm would take the workspace for its own folder.
   const args = ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts'];
   const outcome = await runNpm({ node, npm, args, cwd: folder, env: process.env });
   if (outcome.code !== 0) {
-    throw new Failure(`npm ci in ${AI_SDK_4} failed (exit code ${outcome.code}):\n${lastLines(outcome.output, 25)}`);
+    throw new Failure(`npm ci of ${AI_SDK_4} failed (exit code ${outcome.code}):\n${lastLines(outcome.output, 25)}`);
   }
   writeFileSync(stamp, `${JSON.stringify({ wanted })}\n`);
 }
@@ -103,9 +107,11 @@ async function installPythonSdk({ root }) {
   note({ wanted, python });
 }
 
-/** @param {string} file */
-function hashOf(file) {
-  return createHash('sha256').update(readFileSync(file)).digest('hex');
+/** @param {string[]} files */
+function hashOf(...files) {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(readFileSync(file));
+  return hash.digest('hex');
 }
 
 /** @param {string} line */

@@ -5,9 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { type Stack, startStack } from '../support/stack.ts';
 import { SONNET, seedConfig } from './gateway.ts';
 import { tinyPdf, tinyPng } from './media.ts';
-import { ROOT, Workshop } from './workshop.ts';
-
-const AI_SDK_4 = join(ROOT, 'test/conformance/ai4');
+import { AI_SDK_4, Workshop } from './workshop.ts';
 
 /** What both programs print. */
 interface Printed {
@@ -85,10 +83,8 @@ suite('the AI SDK', () => {
     ]);
   });
 
-  const skip = existsSync(join(AI_SDK_4, 'node_modules'))
-    ? false
-    : 'AI SDK 4 IS NOT INSTALLED: npm test does it, or node test/setup.mjs';
+  const skip = existsSync(AI_SDK_4) ? false : 'AI SDK 4 IS NOT INSTALLED: npm test does it, or node test/setup.mjs';
   test('version 4: text, streams, tools and errors', { skip }, async () => {
-    check(await run('ai4/answers.mjs', join(AI_SDK_4, 'node_modules')));
+    check(await run('ai4/answers.mjs', AI_SDK_4));
   });
 });

@@ -1,13 +1,10 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type Stack, startStack } from '../support/stack.ts';
 import { seedConfig } from './gateway.ts';
 import type { Example } from './seed-runner.ts';
 import { runExample } from './seed-runner.ts';
-import { ROOT, Workshop } from './workshop.ts';
-
-const AI_SDK_4 = join(ROOT, 'test/conformance/ai4/node_modules');
+import { AI_SDK_4, Workshop } from './workshop.ts';
 
 const OPENAI_SDK: readonly Example[] = [
   { file: 'client.ts', name: 'client', shows: 'nothing' },

@@ -5,6 +5,8 @@ import type { Stack } from '../support/stack.ts';
 import { tinyPdf, tinyPng } from './media.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
+/** Where test/setup.mjs put AI SDK 4. */
+export const AI_SDK_4 = join(ROOT, '.headgate/conformance/ai4/node_modules');
 const SEED = join(import.meta.dirname, 'seed');
 /** What the examples say, and what stands for it here. */
 const BASE_URL = /https:\/\/ai-gateway\.vercel\.sh(?=\/v1)/g;

@@ -6,7 +6,11 @@ const ask = (origin: string, key: string, model = 'anthropic/claude-sonnet-4') =
   fetch(`${origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model, messages: [{ role: 'user', content: '[[sim text=hello]]' }] }),
+    body: JSON.stringify({
+      model,
+      messages: [{ role: 'user', content: '[[sim text=hello]]' }],
+      providerOptions: { gateway: { order: ['vertex', 'anthropic'] } },
+    }),
   });
 
 test('a stack answers, takes a new configuration, survives the end of its services, and ends with the test', async () => {
@@ -14,8 +18,14 @@ test('a stack answers, takes a new configuration, survives the end of its servic
   await withStack({ processes: 2 }, async (stack) => {
     const { origin } = stack;
     ended.push(() => fetch(`${origin}/health/live`));
+    // Without a configuration the simulator stands in, and every answer says so.
     const first = await ask(stack.origin, stack.key);
-    assert.equal(first.status, 200, await first.text());
+    const text = await first.text();
+    assert.equal(first.status, 200, text);
+    const { message } = JSON.parse(text).choices[0];
+    assert.equal(message.content, 'hello');
+    assert.equal(message.provider_metadata.gateway.simulated, true);
+    assert.equal(message.provider_metadata.gateway.routing.finalProvider, 'simulator');
     assert.equal((await stack.simulator().received({ path: '/v1/chat/completions' })).length, 1);
 
     const provider = { dialect: 'openai', baseUrl: stack.simulator().baseUrl, apiKey: 'sk-simulated' };

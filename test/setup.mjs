@@ -72,7 +72,9 @@ async function installPythonSdk({ root }) {
   const venv = path.join(root, STATE, 'python');
   const python = path.join(venv, 'bin', 'python');
   const wanted = hashOf(path.join(root, REQUIREMENTS));
-  if (readJson(stamp)?.wanted === wanted && existsSync(python)) return;
+  const stamped = readJson(stamp);
+  // A virtual environment does not work from another place than it was made in.
+  if (stamped?.wanted === wanted && stamped.python === python && existsSync(python)) return;
   /** @param {PythonState} state */
   const note = (state) => writeFileSync(stamp, `${JSON.stringify(state)}\n`);
 

@@ -1,5 +1,8 @@
 import type { FrameSink } from '../dialects/index.ts';
 
+/** Up to here a loop is cheaper than a native call and the view that it needs. */
+const SHORT = 48;
+
 /**
  * Collects the frames that come out of one upstream read, to be sent in one write. One buffer serves all streams of the
  * process: it is filled and emptied in one go, and whoever keeps its content takes a copy.
@@ -22,7 +25,11 @@ export class FrameBuffer implements FrameSink {
 
   bytes(bytes: Buffer, start = 0, end = bytes.length): void {
     this.#reserve(end - start);
-    this.#length += bytes.copy(this.#bytes, this.#length, start, end);
+    if (end - start > SHORT) {
+      this.#length += bytes.copy(this.#bytes, this.#length, start, end);
+      return;
+    }
+    for (let i = start; i < end; i++) this.#bytes[this.#length++] = bytes[i] ?? 0;
   }
 
   text(text: string): void {

@@ -45,7 +45,8 @@ export class SseParser {
     let lf = chunk.indexOf(LF, at);
     while (at < chunk.length) {
       if (cr >= 0 && cr < at) cr = chunk.indexOf(CR, at);
-      if (lf >= 0 && lf < at) lf = chunk.indexOf(LF, at);
+      // The empty line behind each event needs no search.
+      if (lf >= 0 && lf < at) lf = chunk[at] === LF ? at : chunk.indexOf(LF, at);
       const end = cr >= 0 && (lf < 0 || cr < lf) ? cr : lf;
       if (end < 0) {
         this.#keep(chunk.subarray(at));

@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors/index.ts';
 import type { AnswerMetadata, FrameSink, StreamContext, StreamDecoder, StreamProgress } from '../dialect.ts';
 import { ChunkHead } from './chunk-head.ts';
 import { decodeOpenAiStreamError } from './error.ts';
+import { PlainChunks } from './plain-chunks.ts';
 import { type Choice, type Completion, hasContent, isFilled, isKnownFinish } from './shapes.ts';
 import { ToolCallStream } from './tool-call-stream.ts';
 
@@ -12,8 +13,8 @@ const LF = 0x0a;
 const NULL_USAGE = Buffer.from(',"usage":null}');
 
 /**
- * An OpenAI stream: each chunk is parsed to be checked and observed, and its own bytes are sent on with only `id` and
- * `model` rewritten. A chunk is written anew only where it breaks a rule of WIRE 2.13 or 2.19.
+ * An OpenAI stream: a chunk is parsed to be checked and observed, unless it differs from a checked one in its text alone,
+ * and its own bytes are sent on with only `id` and `model` rewritten. A chunk is written anew only where it breaks a rule of WIRE 2.13 or 2.19.
  * Finish chunks are held back until the end is proved.
  */
 export class OpenAiStream implements StreamDecoder, StreamProgress {
@@ -24,6 +25,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   responseModel: string | null = null;
   readonly #context: StreamContext;
   readonly #head: ChunkHead;
+  readonly #plain = new PlainChunks();
   readonly #roles = new Set<number>();
   readonly #finished = new Map<number, string>();
   readonly #held: string[] = [];
@@ -51,6 +53,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   }
 
   event(data: Buffer, name: string, out: FrameSink): void {
+    if (name === '' && !this.ended && this.#plain.pass(data, out)) return;
     if (data.length <= 8 && data.toString('latin1').trim() === DONE) {
       this.ended = true;
       return;
@@ -120,9 +123,13 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
       this.#write(chunk, out);
       return;
     }
+    const tail = wants && !has ? ',"usage":null}\n\n' : '}\n\n';
     out.bytes(head.replacement);
     out.bytes(data, head.length, end);
-    out.text(wants && !has ? ',"usage":null}\n\n' : '}\n\n');
+    out.text(tail);
+    if (this.hasContent && !chunk.choices?.[0]?.delta?.tool_calls) {
+      this.#plain.learn(data, head.replacement, head.length, end, tail);
+    }
   }
 
   /** Sends what a chunk says beside its finish reasons, and holds those back. */

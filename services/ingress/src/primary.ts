@@ -15,7 +15,7 @@ const GIVE_UP_AFTER = 5;
  * Requests live for milliseconds and leave only young garbage: with room for it the collector hardly runs
  * (PERFORMANCE 4: a tenth of the CPU per request, a third of the 99th percentile). What the operator sets wins.
  */
-const YOUNG_SPACE = ['--max-semi-space-size=64', '--min-semi-space-size=16'];
+const YOUNG_SPACE = ['--max-semi-space-size=32', '--min-semi-space-size=16'];
 
 /** The first process: claims the port, keeps the workers alive, and leads them to a clean end. */
 export class Primary {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ControlEndpoints } from './control/control.ts';
+import { anthropicDialect } from './dialects/anthropic/index.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { openaiDialect } from './dialects/openai/index.ts';
 import { DirectiveError } from './faults/directives.ts';
@@ -82,7 +83,11 @@ class SimulatorService {
   readonly #pace: Pace;
   readonly #log: (entry: Readonly<Record<string, unknown>>) => void;
   readonly #steerer = new Steerer(this.rules);
-  readonly #dialects: readonly Dialect[] = [openaiDialect()];
+  readonly #dialects: readonly Dialect[] = [
+    anthropicDialect(),
+    // Last: it serves all the rest of /v1/.
+    openaiDialect(),
+  ];
   readonly #control: ControlEndpoints;
   readonly #connections = new Map<Socket, number>();
   readonly #open = new Set<RecordedRequest>();

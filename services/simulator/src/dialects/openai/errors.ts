@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http';
 import type { ErrorObject } from 'openai/resources/shared';
 import type { Directives, ErrorKind } from '../../faults/directives.ts';
 
@@ -121,14 +120,4 @@ export function streamError(directives: Directives): ApiError {
       code: directives.code ?? null,
     },
   );
-}
-
-/** `retry-after` in the spelling the directives ask for: seconds or anything literal, milliseconds, or an HTTP date. */
-export function retryHeaders(directives: Directives): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {};
-  if (directives['retry-after'] !== undefined) headers['retry-after'] = directives['retry-after'];
-  if (directives['retry-after-ms'] !== undefined) headers['retry-after-ms'] = String(directives['retry-after-ms']);
-  if (directives['retry-after-date'] !== undefined)
-    headers['retry-after'] = new Date(Date.now() + directives['retry-after-date'] * 1000).toUTCString();
-  return headers;
 }

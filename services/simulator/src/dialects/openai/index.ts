@@ -4,6 +4,7 @@ import type { Steered } from '../../faults/steering.ts';
 import { playEventStream } from '../../http/eventStream.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
+import { retryHeaders } from '../../http/retryHeaders.ts';
 import { PrefixCache } from '../../text/prefixCache.ts';
 import type { Dialect } from '../dialect.ts';
 import { composeAnswer, visibleTokens } from './chatAnswer.ts';
@@ -11,7 +12,7 @@ import { type ChatIdentity, chatCompletion } from './chatJson.ts';
 import { readChatRequest } from './chatRequest.ts';
 import { chatFrames } from './chatStream.ts';
 import { embed } from './embeddings.ts';
-import { ApiError, badRequest, retryHeaders, streamError, wantedError } from './errors.ts';
+import { ApiError, badRequest, streamError, wantedError } from './errors.ts';
 import { describeModel, listModels } from './models.ts';
 import { isObject } from './shape.ts';
 

@@ -1,14 +1,8 @@
+import { decodeBase64, imageTypeOf, isPdf } from '../../media/sniff.ts';
 import type { Medium } from '../../speech/conversation.ts';
 import { badRequest } from './errors.ts';
 
 const dataUri = /^data:([\w.+-]+\/[\w.+-]+)?(?:;[\w=.-]+)*?;base64,/;
-
-const signatures: readonly (readonly [string, (bytes: Buffer) => boolean])[] = [
-  ['image/png', (b) => b.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]))],
-  ['image/jpeg', (b) => b.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]))],
-  ['image/gif', (b) => /^GIF8[79]a/.test(b.toString('latin1', 0, 6))],
-  ['image/webp', (b) => b.toString('latin1', 0, 4) === 'RIFF' && b.toString('latin1', 8, 12) === 'WEBP'],
-];
 
 /** An image part's URL: a link is taken as it is, a data URI must hold the bytes of a real image. */
 export function readImage(url: string, path: string): Medium {
@@ -20,14 +14,14 @@ export function readImage(url: string, path: string): Medium {
       path,
       'invalid_value',
     );
-  const found = signatures.find(([, matches]) => matches(bytes));
-  if (found === undefined)
+  const mediaType = imageTypeOf(bytes);
+  if (mediaType === undefined)
     throw badRequest(
       "You uploaded an unsupported image. Please make sure your image has of one the following formats: ['png', 'jpeg', 'gif', 'webp'].",
       path,
       'invalid_image_format',
     );
-  return { kind: 'image', mediaType: found[0], bytes: bytes.length, name: '' };
+  return { kind: 'image', mediaType, bytes: bytes.length, name: '' };
 }
 
 /** A file part: an id, or a data URI; what says it is a PDF must begin like one. */
@@ -49,7 +43,7 @@ export function readFile(file: Readonly<Record<string, unknown>>, path: string):
       `${path}.file_data`,
       'invalid_value',
     );
-  if (mediaType === 'application/pdf' && bytes.toString('latin1', 0, 4) !== '%PDF')
+  if (mediaType === 'application/pdf' && !isPdf(bytes))
     throw badRequest(
       `The file '${name}' could not be read: it is not a valid PDF.`,
       `${path}.file_data`,
@@ -62,10 +56,5 @@ export function readFile(file: Readonly<Record<string, unknown>>, path: string):
 function decode(uri: string): Buffer | undefined {
   const prefix = dataUri.exec(uri)?.[0];
   if (prefix === undefined) return undefined;
-  const base64 = uri.slice(prefix.length);
-  const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
-  const bytes = Buffer.from(base64, 'base64');
-  // Node skips what is not base64, so broken input decodes to fewer bytes than its length promises.
-  const promised = Math.floor(((base64.length - padding) * 3) / 4);
-  return bytes.length > 0 && bytes.length === promised && !/[-_]/.test(base64) ? bytes : undefined;
+  return decodeBase64(uri.slice(prefix.length));
 }

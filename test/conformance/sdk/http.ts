@@ -193,7 +193,7 @@ export function httpTests(bench: () => Bench): void {
     assert.deepEqual(onlyBody(received).messages, messages);
   });
 
-  test('an answer comes only to who stays on one HTTP connection: pipelined requests are told apart', async () => {
+  test('many requests at once each get their own answer', async () => {
     const ids = await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
         const response = await bench().chat({ ...hello, messages: [{ role: 'user', content: `[[sim text=n${i}]]` }] });

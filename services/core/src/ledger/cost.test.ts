@@ -61,12 +61,10 @@ describe('costUsd', () => {
 
   it('is exact: the sum as fractions of whole numbers', () => {
     const count = fc.nat(2_000_000_000);
-    const price = fc
-      .tuple(fc.nat(50), fc.stringMatching(/^\d{1,18}$/))
-      .map(([whole, fraction]) => ({
-        text: `${whole}.${fraction}`,
-        digits: BigInt(`${whole}${fraction.padEnd(18, '0')}`),
-      }));
+    const price = fc.tuple(fc.nat(50), fc.stringMatching(/^\d{1,18}$/)).map(([whole, fraction]) => ({
+      text: `${whole}.${fraction}`,
+      digits: BigInt(`${whole}${fraction.padEnd(18, '0')}`),
+    }));
     fc.assert(
       fc.property(count, count, count, price, price, price, (input, read, output, a, b, c) => {
         const cost = costUsd(usage({ uncachedInput: input, cacheRead: read, output }), {

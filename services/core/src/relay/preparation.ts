@@ -48,7 +48,7 @@ export class Preparation {
     media: FetchedMedia,
   ): EncodedRequest | Promise<EncodedRequest> {
     const encoded = dialect.encodeChat(this.#chat, target, media);
-    if (this.#chat.outline.providerOptions?.gateway?.['strict'] === true) refuseLoss(encoded.warnings, target.provider);
+    if (this.#chat.outline.providerOptions?.gateway?.strict === true) refuseLoss(encoded.warnings, target.provider);
     if (dialect.authorization === 'header') return encoded;
     const authorizer = this.#tools.authorizers.for(planned.endpoint.provider, dialect.authorization);
     const headers = authorizer.authorize(encoded);

@@ -61,6 +61,8 @@ export interface AnswerContext {
   readonly model: string;
   /** Seconds since the epoch, where the provider gives no such time. */
   readonly created: number;
+  /** The endpoint that answers: Vertex has models of several publishers, each with its own kind of answer. */
+  readonly target: Target;
 }
 
 export interface ChatAnswer {

@@ -72,7 +72,8 @@ function refuseLoss(warnings: readonly string[], provider: string): void {
   );
 }
 
-function targetOf({ endpoint, model }: PlannedAttempt): Target {
+/** What of a planned attempt its dialect may see. */
+export function targetOf({ endpoint, model }: PlannedAttempt): Target {
   const { name, baseUrl, credentials, settings } = endpoint.provider;
   return {
     provider: name,

@@ -1,19 +1,20 @@
-import { completionTokens, promptTokens, type Usage } from '../chat/index.ts';
+import type { Usage } from '../chat/index.ts';
 import {
-  type AnswerMetadata,
   type ChatAnswer,
+  type Dialect,
   type EncodedRequest,
   findDialect,
   type StreamProgress,
 } from '../dialects/index.ts';
-import { GatewayError, toGatewayError } from '../errors/index.ts';
+import { type GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
-import type { AttemptObservation, TokenUsage } from '../telemetry/index.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { type Clocks, dueAt } from './clocks.ts';
+import { AttemptLog, tokenUsage } from './attempt-log.ts';
+import type { Clocks, Due } from './clocks.ts';
+import { deadlineExceeded, emptySuccess, noFirstToken, stalled, unsupportedDialect } from './failures.ts';
 import { FrameBuffer } from './frame-buffer.ts';
-import { type AttemptRecord, metadataJson } from './metadata.ts';
+import { LimitTimer } from './limit-timer.ts';
 import { finalError, MAX_ATTEMPTS, nextStep, retryDelayMs } from './policy.ts';
 import { Preparation } from './preparation.ts';
 import type { RelayRequest } from './request.ts';
@@ -30,13 +31,15 @@ export class Relay implements AttemptOwner {
   readonly #request: RelayRequest;
   readonly #sink: RelaySink;
   readonly #preparation: Preparation;
-  readonly #records: AttemptRecord[] = [];
+  readonly #log: AttemptLog;
+  readonly #timer = new LimitTimer(
+    () => this.#clocks(),
+    (due) => this.#onDue(due),
+  );
   readonly #failures: GatewayError[] = [];
-  #warnings: readonly string[] = [];
   #position = 0;
   #retriedHere = false;
   #attempt: Attempt | null = null;
-  #observation: AttemptObservation | null = null;
   #held: Buffer[] = [];
   #opened = false;
   #committed = false;
@@ -44,13 +47,13 @@ export class Relay implements AttemptOwner {
   #settled = false;
   #firstContentAt: number | null = null;
   #lastWriteAt = performance.now();
-  #timer: NodeJS.Timeout | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
 
   constructor(request: RelayRequest, sink: RelaySink) {
     this.#request = request;
     this.#sink = sink;
     this.#preparation = new Preparation(request.chat, request);
+    this.#log = new AttemptLog(request);
   }
 
   start(): void {
@@ -61,7 +64,7 @@ export class Relay implements AttemptOwner {
   clientGone(): void {
     if (this.#settled) return;
     this.#attempt?.abort();
-    this.#endAttempt(null, 'client_aborted');
+    this.#log.end(this.#attempt, null, 'client_aborted');
     this.#settle(null, null, true);
   }
 
@@ -88,30 +91,19 @@ export class Relay implements AttemptOwner {
   #begin(): void {
     const planned = this.#planned;
     if (this.#settled || !planned) return;
-    const { chat, generationId, created } = this.#request;
-    const { endpoint, model } = planned;
-    const { provider } = endpoint;
-    this.#records.push({
-      planned,
-      startTime: Date.now(),
-      endTime: 0,
-      statusCode: null,
-      error: null,
-      timeoutMs: null,
-    });
+    this.#log.begin(planned);
+    const { provider } = planned.endpoint;
     const dialect = findDialect(provider.dialect);
     if (!dialect) {
-      this.#next(unsupportedDialect(provider.name, provider.dialect));
+      const error = unsupportedDialect(provider.name, provider.dialect);
+      this.#log.end(null, error, error.type);
+      this.#next(error);
       return;
     }
-    const context = { generationId, model: model.id, created };
-    const decoder = chat.stream
-      ? dialect.streamDecoder({ ...context, includeUsage: chat.includeUsage, choices: chat.choices })
-      : null;
-    const attempt = new Attempt(this, planned, dialect, decoder, (body) => dialect.decodeChat(body, context));
+    const attempt = this.#newAttempt(planned, dialect);
     this.#attempt = attempt;
     this.#held = [];
-    this.#arm();
+    this.#timer.arm();
     try {
       const prepared = this.#preparation.prepare(dialect, planned);
       if (prepared instanceof Promise) {
@@ -125,30 +117,27 @@ export class Relay implements AttemptOwner {
     }
   }
 
+  #newAttempt(planned: PlannedAttempt, dialect: Dialect): Attempt {
+    const { chat, generationId, created } = this.#request;
+    const context = { generationId, model: planned.model.id, created };
+    const decoder = chat.stream
+      ? dialect.streamDecoder({ ...context, includeUsage: chat.includeUsage, choices: chat.choices })
+      : null;
+    return new Attempt(this, planned, dialect, decoder, (body) => dialect.decodeChat(body, context));
+  }
+
   #send(attempt: Attempt, encoded: EncodedRequest): void {
     if (this.#settled || attempt !== this.#attempt) return;
-    const { endpoint, model } = attempt.planned;
-    this.#warnings = encoded.warnings;
-    const observed = this.#request.observation.attempt({
-      number: this.#records.length,
-      provider: endpoint.provider.name,
-      dialect: endpoint.provider.dialect,
-      providerModel: endpoint.model,
-      model: model.id,
-      origin: originOf(encoded.url),
-    });
-    this.#observation = observed;
-    const headers = [...encoded.headers];
-    if (observed.traceparent !== '') headers.push('traceparent', observed.traceparent);
-    if (observed.tracestate !== '') headers.push('tracestate', observed.tracestate);
-    attempt.start(this.#request.pools, { ...encoded, headers, connectMs: endpoint.timeouts.connectMs });
+    const headers = this.#log.send(attempt.planned, encoded);
+    const { connectMs } = attempt.planned.endpoint.timeouts;
+    attempt.start(this.#request.pools, { ...encoded, headers, connectMs });
   }
 
   frames(attempt: Attempt, frames: FrameBuffer): void {
     if (this.#settled || attempt !== this.#attempt) return;
     if (this.#committed) {
       this.#write(frames.view());
-      if (attempt.decoder?.progress.complete) this.#arm();
+      if (attempt.decoder?.progress.complete) this.#timer.arm();
       return;
     }
     const bytes = Buffer.from(frames.view());
@@ -157,7 +146,7 @@ export class Relay implements AttemptOwner {
     this.#commit(attempt);
     this.#write(this.#held.length === 1 ? bytes : Buffer.concat(this.#held));
     this.#held = [];
-    this.#arm();
+    this.#timer.arm();
   }
 
   #commit(attempt: Attempt): void {
@@ -175,10 +164,9 @@ export class Relay implements AttemptOwner {
   #write(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#lastWriteAt = performance.now();
-    if (!this.#sink.write(bytes) && !this.#paused) {
-      this.#paused = true;
-      this.#attempt?.pause();
-    }
+    if (this.#sink.write(bytes)) return;
+    this.#paused = true;
+    this.#attempt?.pause();
   }
 
   succeeded(attempt: Attempt, frames: FrameBuffer): void {
@@ -193,7 +181,7 @@ export class Relay implements AttemptOwner {
     closing.reset();
     for (const held of this.#held) closing.bytes(held);
     closing.bytes(frames.view());
-    attempt.decoder.finish(this.#metadata(progress.usage, cost), closing);
+    attempt.decoder.finish(this.#log.metadata(progress.usage, cost), closing);
     this.#sink.endStream(closing.view());
     this.#settle(null, progress.usage, false, cost);
   }
@@ -206,33 +194,37 @@ export class Relay implements AttemptOwner {
     }
     const cost = this.#finishAttempt(attempt, answer);
     this.#firstContentAt = performance.now();
-    const body = answer.render(this.#metadata(answer.usage, cost));
+    const body = answer.render(this.#log.metadata(answer.usage, cost));
     this.#sink.answer(body, attempt.planned.endpoint.provider.name);
     this.#settle(null, answer.usage, false, cost);
   }
 
   /** Nothing said and nothing to explain it: worth another try while there is somewhere to try (DESIGN 6). */
   #isEmpty(outcome: Pick<StreamProgress, 'hasContent' | 'finishReasons'>): boolean {
-    const another = this.#position + 1 < this.#request.plan.attempts.length;
     const tried = this.#failures.some(({ failure }) => failure === 'empty_success');
-    return !outcome.hasContent && another && !tried && outcome.finishReasons.every((reason) => reason === 'stop');
+    return (
+      !outcome.hasContent && this.#hasAnother && !tried && outcome.finishReasons.every((reason) => reason === 'stop')
+    );
+  }
+
+  /** Another endpoint is left to try. */
+  get #hasAnother(): boolean {
+    return this.#position + 1 < this.#request.plan.attempts.length && this.#log.count < MAX_ATTEMPTS;
   }
 
   failed(attempt: Attempt, error: GatewayError): void {
     if (this.#settled || attempt !== this.#attempt) return;
-    this.#endAttempt(error, error.failure ?? error.type);
+    this.#log.end(attempt, error, error.failure ?? error.type);
     this.#attempt = null;
     if (this.#committed) this.#giveUp(error);
     else this.#next(error);
   }
 
   #next(error: GatewayError): void {
-    const record = this.#records.at(-1);
-    if (record && record.error === null) Object.assign(record, { error, endTime: Date.now() });
     this.#failures.push(error);
     const step = error.failure === undefined ? 'give_up' : nextStep(error.failure, this.#retriedHere);
     const timeLeft = this.#deadlineAt - performance.now();
-    if (step === 'give_up' || this.#records.length >= MAX_ATTEMPTS || timeLeft <= 0) {
+    if (step === 'give_up' || this.#log.count >= MAX_ATTEMPTS || timeLeft <= 0) {
       this.#giveUp(finalError(this.#failures));
       return;
     }
@@ -256,55 +248,23 @@ export class Relay implements AttemptOwner {
     this.#settle(error, null, false);
   }
 
+  /** The attempt has answered; returns what that cost. */
   #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer): string | null {
-    const cost = result.usage === null ? null : costUsd(result.usage, attempt.planned.endpoint.pricing);
-    this.#endAttempt(null, null, result);
-    return cost;
-  }
-
-  #endAttempt(error: GatewayError | null, errorType: string | null, result?: StreamProgress | ChatAnswer): void {
-    const record = this.#records.at(-1);
-    const attempt = this.#attempt;
-    if (record) Object.assign(record, { endTime: Date.now(), statusCode: attempt?.status ?? null, error });
-    this.#observation?.ended({
-      endedAt: performance.now(),
-      status: attempt?.status ?? null,
-      errorType,
-      firstChunkAt: attempt?.firstDataAt ?? null,
-      usage: result?.usage ? tokenUsage(result.usage) : null,
-      responseId: result?.responseId ?? null,
-      responseModel: result?.responseModel ?? null,
-      finishReasons: result?.finishReasons ?? [],
-    });
-    this.#observation = null;
-  }
-
-  #metadata(usage: Usage | null, cost: string | null): AnswerMetadata {
-    const { generationId, requestedModel, plan, metadataAtTop, simulated } = this.#request;
-    const json = metadataJson({
-      generationId,
-      requestedModel,
-      plan,
-      attempts: this.#records,
-      costUsd: cost,
-      warnings: this.#warnings,
-      hasUsage: usage !== null,
-      simulated,
-    });
-    return { json, atTop: metadataAtTop };
+    this.#log.end(attempt, null, null, result);
+    return result.usage === null ? null : costUsd(result.usage, attempt.planned.endpoint.pricing);
   }
 
   #settle(error: GatewayError | null, usage: Usage | null, clientAborted: boolean, cost: string | null = null): void {
     this.#settled = true;
-    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer.stop();
     if (this.#retryTimer) clearTimeout(this.#retryTimer);
-    const last = this.#records.at(-1)?.planned;
+    const { last, count } = this.#log;
     const outcome: RelayOutcome = {
       error,
       clientAborted,
       provider: last?.endpoint.provider.name ?? null,
       model: last?.model.id ?? null,
-      attempts: this.#records.length,
+      attempts: count,
       firstContentAt: this.#firstContentAt,
       usage: usage === null ? null : tokenUsage(usage),
       costUsd: cost,
@@ -316,7 +276,7 @@ export class Relay implements AttemptOwner {
   #clocks(): Clocks {
     const attempt = this.#attempt;
     const timeouts = attempt?.planned.endpoint.timeouts;
-    const { keepAliveMs, chat, plan } = this.#request;
+    const { keepAliveMs, chat } = this.#request;
     return {
       deadlineAt: this.#deadlineAt,
       keepAliveMs: chat.stream && !this.#paused ? keepAliveMs : 0,
@@ -329,87 +289,31 @@ export class Relay implements AttemptOwner {
       committed: this.#committed,
       complete: attempt?.decoder?.progress.complete ?? false,
       paused: this.#paused,
-      another: this.#position + 1 < plan.attempts.length && this.#records.length < MAX_ATTEMPTS,
+      another: this.#hasAnother,
     };
   }
 
-  /** One timer a request: set for the nearest limit, and looked at anew when it fires. */
-  #arm(): void {
-    if (this.#timer) clearTimeout(this.#timer);
-    const wait = dueAt(this.#clocks()).at - performance.now();
-    this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(wait)));
-  }
-
-  readonly #onTimer = (): void => {
-    if (this.#settled) return;
-    const due = dueAt(this.#clocks());
-    if (due.at > performance.now()) this.#arm();
-    else if (due.limit === 'end_of_stream') this.#attempt?.endOfStream();
-    else if (due.limit === 'keep_alive') {
-      this.#open(null);
-      this.#write(KEEP_ALIVE);
-      this.#arm();
-    } else this.#cutOff(due.limit, due.ms);
-  };
-
-  #cutOff(limit: 'deadline' | 'first_token' | 'stall', ms: number): void {
+  #onDue({ limit, ms }: Due): void {
     const attempt = this.#attempt;
     const provider = attempt?.planned.endpoint.provider.name ?? '';
-    const record = this.#records.at(-1);
-    if (record && limit !== 'deadline') record.timeoutMs = ms;
+    if (limit === 'end_of_stream') attempt?.endOfStream();
+    else if (limit === 'keep_alive') {
+      this.#open(null);
+      this.#write(KEEP_ALIVE);
+      this.#timer.arm();
+    } else if (limit === 'deadline') this.#cutOff(deadlineExceeded(this.#timeoutMs));
+    else {
+      this.#log.timedOut(ms);
+      this.#cutOff(limit === 'stall' ? stalled(provider, ms) : noFirstToken(provider, ms));
+    }
+  }
+
+  #cutOff(error: GatewayError): void {
+    const attempt = this.#attempt;
     attempt?.abort();
-    const error = timeoutError(limit, provider, limit === 'deadline' ? this.#timeoutMs : ms);
     if (attempt) this.failed(attempt, error);
     else this.#giveUp(error);
   }
 }
 
 const isLarger = ({ model }: PlannedAttempt, than: number): boolean => model.contextWindow > than;
-
-function originOf(url: string): string {
-  const path = url.indexOf('/', url.indexOf('//') + 2);
-  return path < 0 ? url : url.slice(0, path);
-}
-
-function tokenUsage(usage: Usage): TokenUsage {
-  return {
-    promptTokens: promptTokens(usage),
-    completionTokens: completionTokens(usage),
-    cacheReadTokens: usage.cacheRead,
-    cacheWriteTokens: usage.cacheWrite,
-    reasoningTokens: usage.reasoning,
-  };
-}
-
-function timeoutError(limit: 'deadline' | 'first_token' | 'stall', provider: string, ms: number): GatewayError {
-  if (limit === 'stall') {
-    return new GatewayError('upstream_timeout', `The stream of the provider ${provider} stalled for ${ms} ms.`, {
-      failure: 'stream_broken',
-      code: 'stream_stalled',
-    });
-  }
-  if (limit === 'first_token') {
-    return new GatewayError('upstream_timeout', `The provider ${provider} said nothing within ${ms} ms.`, {
-      failure: 'silent',
-      code: 'first_token_timeout',
-    });
-  }
-  return new GatewayError('upstream_timeout', `No complete answer within the request's time of ${ms} ms.`, {
-    code: 'deadline_exceeded',
-    shouldRetry: false,
-  });
-}
-
-const emptySuccess = (): GatewayError =>
-  new GatewayError('upstream_error', 'The provider finished without an answer.', { failure: 'empty_success' });
-
-const unsupportedDialect = (provider: string, dialect: string): GatewayError =>
-  new GatewayError(
-    'no_provider_available',
-    `The provider ${provider} speaks ${dialect}, which this release does not translate.`,
-    {
-      failure: 'auth',
-      code: 'unsupported_dialect',
-      shouldRetry: false,
-    },
-  );

@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { completionTokens, promptTokens, type Usage } from '../../chat/index.ts';
 import { decodeOpenAiError } from './error.ts';
-import { assemble, GENERATION_ID, METADATA, MODEL, play } from './play.testing.ts';
+import { assemble, GENERATION_ID, METADATA, MODEL, play, TARGET } from './play.testing.ts';
 import { decodeOpenAiChat } from './response.ts';
 
 /** Real answers of providers, with what a gateway should make of them; the README beside them says where they come from. */
@@ -61,7 +61,12 @@ function checkError({ upstream, expect }: Fixture, bytes: string): void {
 }
 
 function checkAnswer({ expect }: Fixture, bytes: string): void {
-  const answer = decodeOpenAiChat(Buffer.from(bytes), { generationId: GENERATION_ID, model: MODEL, created: 0 });
+  const answer = decodeOpenAiChat(Buffer.from(bytes), {
+    generationId: GENERATION_ID,
+    model: MODEL,
+    created: 0,
+    target: TARGET,
+  });
   const { id, model, choices, usage } = JSON.parse(answer.render(METADATA).toString());
   assert.deepEqual([id, model], [GENERATION_ID, MODEL]);
   assert.equal(choices[0].message.content, expect.text);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { completionTokens, promptTokens } from '../../chat/index.ts';
-import { type Assembled, assemble, GENERATION_ID, METADATA, MODEL, type Played, play } from './play.testing.ts';
+import { type Assembled, assemble, GENERATION_ID, METADATA, MODEL, type Played, play, TARGET } from './play.testing.ts';
 import { decodeOpenAiChat } from './response.ts';
 
 const SEED = Number(process.env.FC_SEED ?? 20_260);
@@ -185,7 +185,7 @@ function fromJson(body: Buffer): {
   answer: ReturnType<typeof decodeOpenAiChat>;
   assembled: Assembled[];
 } {
-  const answer = decodeOpenAiChat(body, { generationId: GENERATION_ID, model: MODEL, created: 0 });
+  const answer = decodeOpenAiChat(body, { generationId: GENERATION_ID, model: MODEL, created: 0, target: TARGET });
   const completion = JSON.parse(answer.render(METADATA).toString()) as Completion;
   const assembled = completion.choices.map(({ message, finish_reason }): Assembled => {
     const textOf = (field: string): string | null => (typeof message[field] === 'string' ? message[field] : null);

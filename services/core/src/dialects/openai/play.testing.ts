@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict';
 import { SseParser } from '../../upstream/index.ts';
-import type { AnswerMetadata, StreamProgress } from '../dialect.ts';
+import type { AnswerMetadata, StreamProgress, Target } from '../dialect.ts';
 import { OpenAiStream } from './stream.ts';
 
 export const GENERATION_ID = 'gen_01K8KPJ0FZA7172X6CSGNZGDWY';
 export const METADATA: AnswerMetadata = { json: '{"gateway":{"cost":"0.1"}}', atTop: false };
 /** Public id of the model that answers. */
 export const MODEL = 'openai/gpt-4o';
+export const TARGET: Target = {
+  provider: 'openai',
+  model: 'gpt-4o',
+  baseUrl: 'https://api.openai.com/v1',
+  credentials: {},
+  settings: {},
+  maxOutputTokens: 0,
+  publisher: '',
+};
 
 export interface Played {
   /** The client's frames, parsed; without `[DONE]`. */
@@ -49,6 +58,7 @@ export function play(bytes: string | Buffer, options: PlayOptions = {}): Played 
     generationId: GENERATION_ID,
     model: MODEL,
     created: 1_700_000_000,
+    target: TARGET,
     includeUsage: options.includeUsage ?? false,
     choices: options.choices ?? 1,
   });

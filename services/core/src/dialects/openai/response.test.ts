@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GatewayError } from '../../errors/index.ts';
 import type { ChatAnswer } from '../dialect.ts';
-import { GENERATION_ID, METADATA, MODEL } from './play.testing.ts';
+import { GENERATION_ID, METADATA, MODEL, TARGET } from './play.testing.ts';
 import { decodeOpenAiChat } from './response.ts';
 
 const decode = (body: unknown): ChatAnswer =>
@@ -10,6 +10,7 @@ const decode = (body: unknown): ChatAnswer =>
     generationId: GENERATION_ID,
     model: MODEL,
     created: 1_700_000_000,
+    target: TARGET,
   });
 const rendered = (body: unknown, atTop = false): string =>
   decode(body)

@@ -30,6 +30,8 @@ export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeM
   app.options('/*', (res, req) => preflight(res, req, gateway));
   for (const { pattern, method, serve } of table) {
     app[method](pattern, (res, req) => run(res, req, gateway, serve));
+    // Some balancers probe with HEAD.
+    if (pattern.startsWith('/health/')) app.head(pattern, (res, req) => run(res, req, gateway, serve));
     const allow = `${method.toUpperCase()}, OPTIONS`;
     app.any(pattern, (res, req) =>
       run(res, req, gateway, (exchange) => exchange.refuse(methodNotAllowed(exchange.method, allow))),

@@ -29,7 +29,6 @@ export class Exchange implements RelaySink {
   readonly requestId: string;
   readonly generationId: string;
   readonly authorization: string;
-  readonly apiKeyHeader: string;
   readonly contentLength: string;
   readonly traceparent: string;
   readonly tracestate: string;
@@ -60,7 +59,6 @@ export class Exchange implements RelaySink {
     this.requestId = ids.requestId;
     this.generationId = ids.generationId;
     this.authorization = req.getHeader('authorization');
-    this.apiKeyHeader = req.getHeader('x-api-key');
     this.contentLength = req.getHeader('content-length');
     this.traceparent = req.getHeader('traceparent');
     this.tracestate = this.traceparent === '' ? '' : req.getHeader('tracestate');
@@ -113,7 +111,9 @@ export class Exchange implements RelaySink {
     this.#res.cork(() => {
       this.#head(status, headers);
       if (status !== 204) this.#res.writeHeader('content-type', contentType);
-      this.#res.end(body, this.#host.draining);
+      // A balancer's probe: the headers, and how long the body would be.
+      if (this.method === 'HEAD') this.#res.endWithoutBody(Buffer.byteLength(body), this.#host.draining);
+      else this.#res.end(body, this.#host.draining);
     });
     this.#end();
   }

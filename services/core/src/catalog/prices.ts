@@ -1,7 +1,13 @@
+import { createRequire } from 'node:module';
 import { create } from '@bufbuild/protobuf';
 import { type Pricing, PricingSchema } from '@headgate/proto/snapshot';
-import { calcPrice, type ModelPrice, TieredPrices } from '@pydantic/genai-prices';
+import type { ModelPrice } from '@pydantic/genai-prices';
 import type { ConfigPricing } from '../config/index.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Loaded with the first price that is asked for: it is half a megabyte of data, and only control asks. */
+const priceLibrary = (): typeof import('@pydantic/genai-prices') => require('@pydantic/genai-prices');
 
 /** The names under which the price library knows providers, where they differ from ours. */
 const PRICE_PROVIDERS: Readonly<Record<string, string>> = {
@@ -21,7 +27,7 @@ export function listPrice(provider: string, model: string, date: Date): Pricing 
   const providerId = PRICE_PROVIDERS[provider] ?? provider;
   const noon = new Date(date);
   noon.setUTCHours(12, 0, 0, 0);
-  const found = calcPrice({ input_tokens: 0, output_tokens: 0 }, model, { providerId, timestamp: noon });
+  const found = priceLibrary().calcPrice({ input_tokens: 0, output_tokens: 0 }, model, { providerId, timestamp: noon });
   if (found === null) return null;
   return pricing({
     input: perToken(found.model_price, 'input_mtok'),
@@ -54,10 +60,10 @@ function pricing(values: {
 function perToken(price: ModelPrice, key: string): string {
   const value = price[key];
   if (value === undefined) return '';
-  return shiftDecimal(value instanceof TieredPrices ? value.base : Number(baseOf(value)), -6);
+  return shiftDecimal(Number(baseOf(value)), -6);
 }
 
-/** The bundled data has tiers as plain objects. */
+/** Prices in tiers are objects, with the first tier as `base`. */
 function baseOf(value: unknown): unknown {
   return typeof value === 'object' && value !== null && 'base' in value ? value.base : value;
 }

@@ -211,14 +211,19 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #wholeAnswer(body: Buffer): void {
+    let answer: ChatAnswer;
     try {
-      const answer = this.#decodeAnswer(body);
-      if (this.decoder !== null) throw unreadable(this.#provider, 'a stream was asked for, a whole answer came');
-      this.#over = true;
-      this.#owner.answered(this, answer);
+      answer = this.#decodeAnswer(body);
     } catch (thrown) {
       this.#fail(thrown instanceof GatewayError ? thrown : unreadable(this.#provider, 'it is malformed'));
+      return;
     }
+    if (this.decoder !== null) {
+      this.#fail(unreadable(this.#provider, 'a stream was asked for, a whole answer came'));
+      return;
+    }
+    this.#over = true;
+    this.#owner.answered(this, answer);
   }
 
   #errorAnswer(body: Buffer): GatewayError {

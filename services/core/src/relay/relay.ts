@@ -16,7 +16,7 @@ import { deadlineExceeded, emptySuccess, noFirstToken, stalled, unsupportedDiale
 import { FrameBuffer } from './frame-buffer.ts';
 import { LimitTimer } from './limit-timer.ts';
 import { finalError, MAX_ATTEMPTS, nextStep, retryDelayMs } from './policy.ts';
-import { Preparation } from './preparation.ts';
+import { Preparation, targetOf } from './preparation.ts';
 import type { RelayRequest } from './request.ts';
 import type { RelayOutcome, RelaySink } from './sink.ts';
 
@@ -119,7 +119,7 @@ export class Relay implements AttemptOwner {
 
   #newAttempt(planned: PlannedAttempt, dialect: Dialect): Attempt {
     const { chat, generationId, created } = this.#request;
-    const context = { generationId, model: planned.model.id, created };
+    const context = { generationId, model: planned.model.id, created, target: targetOf(planned) };
     const decoder = chat.stream
       ? dialect.streamDecoder({ ...context, includeUsage: chat.includeUsage, choices: chat.choices })
       : null;

@@ -1,0 +1,32 @@
+import { GatewayError } from '../errors/index.ts';
+
+/** Failures that the relay itself finds, beside those that a provider or the network tells of. */
+
+/** The request's own time is over: nothing more is tried. */
+export const deadlineExceeded = (ms: number): GatewayError =>
+  new GatewayError('upstream_timeout', `No complete answer within the request's time of ${ms} ms.`, {
+    code: 'deadline_exceeded',
+    shouldRetry: false,
+  });
+
+export const noFirstToken = (provider: string, ms: number): GatewayError =>
+  new GatewayError('upstream_timeout', `The provider ${provider} said nothing within ${ms} ms.`, {
+    failure: 'silent',
+    code: 'first_token_timeout',
+  });
+
+export const stalled = (provider: string, ms: number): GatewayError =>
+  new GatewayError('upstream_timeout', `The stream of the provider ${provider} stalled for ${ms} ms.`, {
+    failure: 'stream_broken',
+    code: 'stream_stalled',
+  });
+
+export const emptySuccess = (): GatewayError =>
+  new GatewayError('upstream_error', 'The provider finished without an answer.', { failure: 'empty_success' });
+
+export const unsupportedDialect = (provider: string, dialect: string): GatewayError =>
+  new GatewayError(
+    'no_provider_available',
+    `The provider ${provider} speaks ${dialect}, which this release does not translate.`,
+    { failure: 'auth', code: 'unsupported_dialect', shouldRetry: false },
+  );

@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { EndpointEntry, EndpointPricing, EndpointTimeouts, ModelEntry } from '../catalog/index.ts';
+import { readChatRequest } from '../chat/index.ts';
+import type { GatewayError } from '../errors/index.ts';
+import { HEADROOM } from '../json/index.ts';
+import { planAttempts, type RoutingOptions } from '../routing/index.ts';
+import type { AttemptEnd, AttemptStart, RequestObservation } from '../telemetry/index.ts';
+import { Authorizers, type UpstreamPools } from '../upstream/index.ts';
+import { Relay } from './relay.ts';
+import type { RelayRequest } from './request.ts';
+import type { RelayOutcome, RelaySink } from './sink.ts';
+
+/** What a provider does with one request. */
+export type Script = (socket: Socket, request: string) => void | Promise<void>;
+
+/** A provider that speaks HTTP by hand, byte for byte as a test says. The last script serves all further requests. */
+export class ScriptedProvider {
+  readonly requests: string[] = [];
+  readonly sockets = new Set<Socket>();
+  /** Emits `request` and `closed` (a connection). */
+  readonly events = new EventEmitter();
+  readonly #scripts: Script[];
+  readonly #server: Server;
+
+  static async start(...scripts: Script[]): Promise<ScriptedProvider> {
+    const provider = new ScriptedProvider(scripts);
+    await once(provider.#server.listen(0, '127.0.0.1'), 'listening');
+    return provider;
+  }
+
+  private constructor(scripts: Script[]) {
+    this.#scripts = scripts;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  get baseUrl(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1`;
+  }
+
+  #accept(socket: Socket): void {
+    this.sockets.add(socket);
+    let text = '';
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      this.events.emit('closed');
+    });
+    socket.on('data', (chunk) => {
+      text += chunk;
+      const end = text.indexOf('\r\n\r\n') + 4;
+      const length = Number(/content-length: (\d+)/.exec(text)?.[1] ?? 0);
+      if (end < 4 || Buffer.byteLength(text.slice(end)) < length) return;
+      const request = text;
+      text = '';
+      this.requests.push(request);
+      const script = this.#scripts.length > 1 ? this.#scripts.shift() : this.#scripts[0];
+      void script?.(socket, request);
+      this.events.emit('request');
+    });
+  }
+
+  stop(): void {
+    for (const socket of this.sockets) socket.destroy();
+    this.#server.close();
+  }
+}
+
+const chunked = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+
+export const STREAM_HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n';
+export const STREAM_END = '0\r\n\r\n';
+/** One event, as one HTTP chunk. */
+export const frame = (data: unknown): string =>
+  chunked(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
+export const comment = chunked(': ping\n\n');
+export const delta = (content: object, finish_reason: string | null = null): string =>
+  frame({
+    id: 'up',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'up-model',
+    choices: [{ index: 0, delta: content, finish_reason }],
+  });
+export const ROLE = delta({ role: 'assistant', content: '' });
+export const text = (content: string): string => delta({ content });
+export const FINISH = delta({}, 'stop');
+export const USAGE = frame({
+  id: 'up',
+  model: 'up-model',
+  choices: [],
+  usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
+});
+export const DONE = frame('[DONE]');
+
+/** A whole stream that says this. */
+export const says =
+  (content: string): Script =>
+  (socket) =>
+    void socket.write(STREAM_HEAD + ROLE + text(content) + FINISH + USAGE + DONE + STREAM_END);
+
+/** An ordinary answer. */
+export function answers(status: number, body: unknown, headers = ''): Script {
+  const json = typeof body === 'string' ? body : JSON.stringify(body);
+  return (socket) =>
+    void socket.write(
+      `HTTP/1.1 ${status} X\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(json)}\r\n${headers}\r\n${json}`,
+    );
+}
+export const fails = (status: number, error: object = {}, headers = ''): Script =>
+  answers(status, { error: { message: `said ${status}`, type: null, param: null, code: null, ...error } }, headers);
+export const completion = (content: string | null): object => ({
+  id: 'up',
+  object: 'chat.completion',
+  created: 1,
+  model: 'up-model',
+  choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
+});
+export const resets: Script = (socket) => void socket.resetAndDestroy();
+export const silent: Script = () => undefined;
+
+/** What the client sees, and whether the rules of `RelaySink` were kept. */
+export class RecordingSink implements RelaySink {
+  readonly writes: string[] = [];
+  /** Null: not opened; the string is the provider named, '' for none. */
+  openedBy: string | null = null;
+  error: GatewayError | null = null;
+  body: string | null = null;
+  ended = false;
+  answeredBy: string | null = null;
+  /** What `write` says. */
+  accepts = true;
+  gone = false;
+  readonly events = new EventEmitter();
+
+  get sent(): string {
+    return this.writes.join('');
+  }
+
+  /** The stream's frames, without comments. */
+  get frames(): string[] {
+    return this.sent
+      .split('\n\n')
+      .filter((part) => part.startsWith('data: '))
+      .map((part) => part.slice(6));
+  }
+
+  get content(): string {
+    return this.frames
+      .filter((data) => data !== '[DONE]')
+      .map(
+        (data) =>
+          (JSON.parse(data) as { choices?: { delta: { content?: string } }[] }).choices?.[0]?.delta.content ?? '',
+      )
+      .join('');
+  }
+
+  get errorFrame(): { message: string; type: string; code: string | null } | null {
+    const last = this.frames.at(-1);
+    return last?.startsWith('{"error"') ? JSON.parse(last).error : null;
+  }
+
+  openStream(provider: string | null): void {
+    assert.equal(this.openedBy, null, 'opened once');
+    this.#begin();
+    this.openedBy = provider ?? '';
+  }
+
+  write(bytes: Buffer): boolean {
+    this.#say(bytes);
+    this.events.emit('write');
+    return this.accepts;
+  }
+
+  endStream(last: Buffer): void {
+    this.#say(last);
+    this.#end();
+  }
+
+  answer(body: Buffer, provider: string): void {
+    this.#begin();
+    this.body = body.toString();
+    this.answeredBy = provider;
+    this.#end();
+  }
+
+  refuse(error: GatewayError): void {
+    this.#begin();
+    this.error = error;
+    this.#end();
+  }
+
+  #begin(): void {
+    assert.equal(this.openedBy, null, 'nothing was begun');
+    assert.ok(!this.ended && !this.gone);
+  }
+
+  #say(bytes: Buffer): void {
+    assert.notEqual(this.openedBy, null, 'opened before bytes');
+    assert.ok(!this.ended && !this.gone, 'nothing behind the end');
+    assert.ok(bytes.length > 0);
+    this.writes.push(bytes.toString());
+  }
+
+  #end(): void {
+    this.ended = true;
+    this.events.emit('ended');
+  }
+}
+
+/** Attempts as telemetry was told of them. */
+export interface ObservedAttempt {
+  readonly start: AttemptStart;
+  end: AttemptEnd | null;
+}
+
+function observing(
+  attempts: ObservedAttempt[],
+  trace: { traceparent: string; tracestate: string },
+): RequestObservation {
+  return {
+    traceId: '',
+    spanId: '',
+    routed: () => undefined,
+    attempt(start) {
+      const attempt: ObservedAttempt = { start, end: null };
+      attempts.push(attempt);
+      return {
+        ...trace,
+        ended(end) {
+          assert.equal(attempt.end, null, 'an attempt ends once');
+          attempt.end = end;
+        },
+      };
+    },
+    ended: () => undefined,
+  };
+}
+
+const PRICES: EndpointPricing = { input: '0.000001', output: '0.00001', inputCacheRead: null, inputCacheWrite: null };
+
+export function model(
+  id: string,
+  urls: readonly string[],
+  options: { contextWindow?: number; timeouts?: Partial<EndpointTimeouts>; dialect?: string } = {},
+): ModelEntry {
+  const endpoints = urls.map((baseUrl, i): EndpointEntry => {
+    const name = `${id}${i}`;
+    return {
+      key: `${name}:up`,
+      provider: {
+        name,
+        dialect: options.dialect ?? 'openai',
+        baseUrl,
+        credentials: { apiKey: 'topsecretcredential' },
+        settings: {},
+        zeroDataRetention: false,
+        noPromptTraining: false,
+      },
+      model: 'up',
+      publisher: '',
+      timeouts: { connectMs: 1_000, firstTokenMs: 5_000, streamStallMs: 5_000, ...options.timeouts },
+      pricing: PRICES,
+    };
+  });
+  return {
+    id,
+    type: 'chat',
+    contextWindow: options.contextWindow ?? 8_000,
+    maxOutputTokens: 100,
+    cardJson: '{}',
+    endpoints,
+  };
+}
+
+export interface Running {
+  readonly relay: Relay;
+  readonly sink: RecordingSink;
+  readonly observed: readonly ObservedAttempt[];
+  /** The outcomes told so far; more than one is a fault. */
+  readonly outcomes: readonly RelayOutcome[];
+  readonly settled: Promise<RelayOutcome>;
+}
+
+export interface RunOptions {
+  readonly stream?: boolean;
+  readonly body?: object;
+  readonly routing?: RoutingOptions;
+  readonly trace?: { traceparent: string; tracestate: string };
+  readonly request?: Partial<RelayRequest>;
+}
+
+export function run(pools: UpstreamPools, models: readonly ModelEntry[], options: RunOptions = {}): Running {
+  const bytes = Buffer.from(
+    JSON.stringify({
+      model: models[0]?.id,
+      messages: [{ role: 'user', content: 'Hi' }],
+      stream: options.stream ?? true,
+      ...options.body,
+    }),
+  );
+  const store = Buffer.concat([Buffer.alloc(HEADROOM), bytes, Buffer.alloc(HEADROOM)]);
+  const observed: ObservedAttempt[] = [];
+  const outcomes: RelayOutcome[] = [];
+  const sink = new RecordingSink();
+  let settle: (outcome: RelayOutcome) => void = () => undefined;
+  const settled = new Promise<RelayOutcome>((resolve) => {
+    settle = resolve;
+  });
+  const relay = new Relay(
+    {
+      chat: readChatRequest(store, HEADROOM, HEADROOM + bytes.length),
+      plan: planAttempts(models, options.routing ?? {}),
+      requestedModel: models[0]?.id ?? '',
+      generationId: 'gen_01K8KPJ0FZA7172X6CSGNZGDWY',
+      created: 1_700_000_000,
+      startedAt: performance.now(),
+      timeoutMs: 10_000,
+      answerWithinMs: 10_000,
+      keepAliveMs: 0,
+      metadataAtTop: false,
+      simulated: false,
+      pools,
+      authorizers: new Authorizers(),
+      allowPrivateFileUrls: false,
+      observation: observing(observed, options.trace ?? { traceparent: '', tracestate: '' }),
+      onSettled(outcome) {
+        outcomes.push(outcome);
+        settle(outcome);
+      },
+      ...options.request,
+    },
+    sink,
+  );
+  relay.start();
+  return { relay, sink, observed, outcomes, settled };
+}

@@ -2,10 +2,11 @@ import { stringEnd } from './scan.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const ESCAPED: ReadonlyMap<number, string> = new Map([
-  [0x0a, '\\n'],
-  [0x0d, '\\r'],
-  [0x09, '\\t'],
+/** The letters of their escapes. */
+const ESCAPED: ReadonlyMap<number, number> = new Map([
+  [0x0a, 0x6e],
+  [0x0d, 0x72],
+  [0x09, 0x74],
 ]);
 const DATA_URI = Buffer.from('data:');
 
@@ -15,7 +16,9 @@ const DATA_URI = Buffer.from('data:');
  * they are written as escapes. Null when there are none, or when this is no text that can be put right.
  */
 export function escapeLineBreaks(bytes: Buffer): Buffer | null {
-  const pieces: Buffer[] = [];
+  // One buffer, not a piece a line break: a body may hold millions of them. Written at most twice its length.
+  let mended: Buffer | null = null;
+  let length = 0;
   let kept = 0;
   for (let open = bytes.indexOf(QUOTE); open >= 0; ) {
     const close = stringEnd(bytes, open);
@@ -23,20 +26,24 @@ export function escapeLineBreaks(bytes: Buffer): Buffer | null {
     if (hasLineBreaks(bytes, open, close)) {
       const isDataUri = bytes.subarray(open + 1, open + 1 + DATA_URI.length).equals(DATA_URI);
       for (let i = open + 1; i < close; i++) {
-        const escaped = ESCAPED.get(bytes[i] ?? 0);
-        if (escaped === undefined) continue;
+        const letter = ESCAPED.get(bytes[i] ?? 0);
+        if (letter === undefined) continue;
         // Behind a backslash it would become something else than was meant.
         if (bytes[i - 1] === BACKSLASH) return null;
-        pieces.push(bytes.subarray(kept, i));
-        if (!isDataUri) pieces.push(Buffer.from(escaped));
+        mended ??= Buffer.allocUnsafeSlow(bytes.length * 2);
+        if (i > kept) length += bytes.copy(mended, length, kept, i);
+        if (!isDataUri) {
+          mended[length++] = BACKSLASH;
+          mended[length++] = letter;
+        }
         kept = i + 1;
       }
     }
     open = bytes.indexOf(QUOTE, close + 1);
   }
-  if (pieces.length === 0) return null;
-  pieces.push(bytes.subarray(kept));
-  return Buffer.concat(pieces);
+  if (mended === null) return null;
+  length += bytes.copy(mended, length, kept);
+  return mended.subarray(0, length);
 }
 
 /** Whether a line break or a tab stands in the string that opens at `open` and closes at `close`. */

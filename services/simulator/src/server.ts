@@ -4,13 +4,15 @@ import type { Socket } from 'node:net';
 import { ControlEndpoints } from './control/control.ts';
 import { anthropicDialect } from './dialects/anthropic/index.ts';
 import type { Dialect } from './dialects/dialect.ts';
+import { geminiDialect } from './dialects/gemini/index.ts';
 import { openaiDialect } from './dialects/openai/index.ts';
+import { vertexDialect } from './dialects/vertex/index.ts';
 import { DirectiveError } from './faults/directives.ts';
 import { FaultRules } from './faults/rules.ts';
 import { Steerer } from './faults/steering.ts';
 import { readBody } from './http/body.ts';
 import { Exchange, type Pace } from './http/exchange.ts';
-import { recordableHeaders } from './recording/headers.ts';
+import { recordableHeaders, recordableQuery } from './recording/headers.ts';
 import { Journal, type RecordedRequest } from './recording/journal.ts';
 import type { SimulatorStats } from './recording/stats.ts';
 
@@ -85,6 +87,8 @@ class SimulatorService {
   readonly #steerer = new Steerer(this.rules);
   readonly #dialects: readonly Dialect[] = [
     anthropicDialect(),
+    geminiDialect(),
+    vertexDialect(),
     // Last: it serves all the rest of /v1/.
     openaiDialect(),
   ];
@@ -181,7 +185,7 @@ class SimulatorService {
       seq: this.journal.nextSeq(),
       method: request.method ?? '',
       path: url.pathname,
-      query: url.search,
+      query: recordableQuery(url),
       headers: recordableHeaders(request.headers),
       connection: this.#connections.get(request.socket) ?? 0,
       startedAt: Date.now(),

@@ -20,6 +20,15 @@ export function recordableHeaders(headers: IncomingHttpHeaders): Record<string, 
   return recorded;
 }
 
+/** The query as recorded: Google takes its key there, too. */
+export function recordableQuery(url: URL): string {
+  const key = url.searchParams.get('key');
+  if (key === null) return url.search;
+  const query = new URLSearchParams(url.searchParams);
+  query.set('key', lastFour(key));
+  return `?${query}`;
+}
+
 function lastFour(credential: string): string {
   const [scheme = '', secret] = credential.split(/\s+/, 2);
   const shown = (value: string) => (value.length > 8 ? `…${value.slice(-4)}` : '…');

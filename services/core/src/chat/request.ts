@@ -6,6 +6,7 @@ import {
   isAmbiguous,
   type Member,
   objectMembers,
+  type Skeleton,
   SpliceBody,
   skeleton,
 } from '../json/index.ts';
@@ -91,7 +92,7 @@ function parseOutline(source: Buffer): { outline: ChatBody; shortened: boolean }
       code: 'invalid_json',
     });
   }
-  const bones = skeleton(source);
+  const bones = source.length <= MAX_DEPTH ? plainText(source) : skeleton(source);
   if (bones === null || bones.lineBreaks) throw invalidJson();
   if (bones.depth > MAX_DEPTH) {
     throw new GatewayError('invalid_request_error', `Invalid request: nested deeper than ${MAX_DEPTH} levels.`, {
@@ -108,6 +109,11 @@ function parseOutline(source: Buffer): { outline: ChatBody; shortened: boolean }
   const result = chatRequestSchema.safeParse(parsed);
   if (!result.success) throw validationError(result.error.issues, parsed);
   return { outline: result.data, shortened: bones.shortened };
+}
+
+/** A body this short is not too deep, whatever it holds, and has no string to leave out. */
+function plainText(source: Buffer): Skeleton {
+  return { text: source.toString('utf8'), depth: 0, shortened: false, lineBreaks: false };
 }
 
 function invalidJson(cause?: unknown): GatewayError {

@@ -117,8 +117,29 @@ function memberOf(bytes: Buffer, start: number, keyEnd: number, valueStart: numb
     if (byte === BACKSLASH) escaped = true;
     else if (byte !== undefined && byte >= 0x80) ascii = false;
   }
-  const raw = bytes.toString(ascii ? 'latin1' : 'utf8', start + 1, keyEnd);
+  const raw = ascii && !escaped ? knownKey(bytes, start + 1, keyEnd) : bytes.toString('utf8', start + 1, keyEnd);
   return { key: escaped ? unescaped(raw) : raw, escaped, start, valueStart, end };
+}
+
+/** Keys of the documents that pass here, by length: found without making a string anew each time. */
+const KNOWN_KEYS: ReadonlyMap<number, readonly string[]> = Map.groupBy(
+  [
+    ...['id', 'object', 'created', 'model', 'choices', 'usage', 'system_fingerprint', 'service_tier'],
+    ...['index', 'message', 'delta', 'finish_reason', 'logprobs', 'role', 'content', 'refusal', 'tool_calls'],
+    ...['messages', 'stream', 'stream_options', 'temperature', 'max_tokens', 'max_completion_tokens', 'top_p', 'n'],
+    ...['tools', 'tool_choice', 'response_format', 'providerOptions', 'user', 'stop', 'seed', 'type', 'annotations'],
+  ],
+  (key) => key.length,
+);
+
+function knownKey(bytes: Buffer, start: number, end: number): string {
+  for (const key of KNOWN_KEYS.get(end - start) ?? []) if (isKey(bytes, start, key)) return key;
+  return bytes.toString('latin1', start, end);
+}
+
+function isKey(bytes: Buffer, start: number, key: string): boolean {
+  for (let i = 0; i < key.length; i++) if (bytes[start + i] !== key.charCodeAt(i)) return false;
+  return true;
 }
 
 /** A key with a bad escape stays as it is: no parser reads the text it stands in. */

@@ -27,8 +27,10 @@ export function decodeOpenAiChat(body: Buffer, context: AnswerContext): ChatAnsw
   if (unknown) throw unreadable(`unknown finish_reason ${JSON.stringify(unknown.finish_reason)}`);
   // Not `some`: every choice must be repaired.
   const repairs = choices.filter((choice) => repairChoice(choice, choice.message, context.generationId)).length;
-  const rewritten = repairs > 0 || isAmbiguous(objectMembers(body));
-  return new OpenAiAnswer(rewritten ? Buffer.from(JSON.stringify(completion)) : body, completion, choices, context);
+  const members = objectMembers(body);
+  if (repairs === 0 && !isAmbiguous(members)) return new OpenAiAnswer(body, members, completion, choices, context);
+  const rewritten = Buffer.from(JSON.stringify(completion));
+  return new OpenAiAnswer(rewritten, objectMembers(rewritten), completion, choices, context);
 }
 
 class OpenAiAnswer implements ChatAnswer {
@@ -38,10 +40,18 @@ class OpenAiAnswer implements ChatAnswer {
   readonly responseModel: string | null;
   readonly hasContent: boolean;
   readonly #body: Buffer;
+  readonly #members: readonly Member[];
   readonly #context: AnswerContext;
 
-  constructor(body: Buffer, completion: Completion, choices: readonly Choice[], context: AnswerContext) {
+  constructor(
+    body: Buffer,
+    members: readonly Member[],
+    completion: Completion,
+    choices: readonly Choice[],
+    context: AnswerContext,
+  ) {
     this.#body = body;
+    this.#members = members;
     this.#context = context;
     this.usage = usageFromOpenAi(completion.usage);
     this.finishReasons = choices.map((choice) => choice.finish_reason ?? 'stop');
@@ -51,34 +61,33 @@ class OpenAiAnswer implements ChatAnswer {
   }
 
   render(metadata: AnswerMetadata): Buffer {
-    const members = objectMembers(this.#body);
     const edits: Edit[] = [];
-    const inserts: string[] = [];
+    let inserts = '';
     const set = (key: string, value: string): void => {
-      const member = findMember(members, key);
+      const member = findMember(this.#members, key);
       if (member) edits.push({ start: member.valueStart, end: member.end, text: value });
-      else inserts.push(`"${key}":${value},`);
+      else inserts += `"${key}":${value},`;
     };
     set('id', JSON.stringify(this.#context.generationId));
     set('model', JSON.stringify(this.#context.model));
     if (metadata.atTop) set('provider_metadata', metadata.json);
-    const choices = findMember(members, 'choices');
-    if (choices) edits.push(...messageMetadata(this.#body, choices, metadata.json));
-    const [first] = members;
-    if (first && inserts.length > 0) edits.push({ start: first.start, end: first.start, text: inserts.join('') });
+    const choices = findMember(this.#members, 'choices');
+    if (choices) addMessageMetadata(this.#body, choices, metadata.json, edits);
+    const [first] = this.#members;
+    if (first && inserts !== '') edits.push({ start: first.start, end: first.start, text: inserts });
     return splice(this.#body, edits);
   }
 }
 
 /** `choices[i].message.provider_metadata` (WIRE 2.4). */
-function messageMetadata(body: Buffer, choices: Member, json: string): Edit[] {
-  return arrayElements(body, choices.valueStart).flatMap((choice) => {
+function addMessageMetadata(body: Buffer, choices: Member, json: string, edits: Edit[]): void {
+  for (const choice of arrayElements(body, choices.valueStart)) {
     const message = findMember(objectMembers(body, choice.start), 'message');
-    if (!message || body[message.valueStart] !== OPEN_BRACE) return [];
+    if (!message || body[message.valueStart] !== OPEN_BRACE) continue;
     const at = lastByte(body, message.end - 1);
     const comma = body[at - 1] === OPEN_BRACE ? '' : ',';
-    return [{ start: at, end: at, text: `${comma}"provider_metadata":${json}` }];
-  });
+    edits.push({ start: at, end: at, text: `${comma}"provider_metadata":${json}` });
+  }
 }
 
 /** Position behind the last byte before `end` that is no white space. */

@@ -111,11 +111,17 @@ export class Exchange implements RelaySink {
     this.#res.cork(() => {
       this.#head(status, headers);
       if (status !== 204) this.#res.writeHeader('content-type', contentType);
-      // A balancer's probe: the headers, and how long the body would be.
-      if (this.method === 'HEAD') this.#res.endWithoutBody(Buffer.byteLength(body), this.#host.draining);
+      if (this.method === 'HEAD') this.#endHead(Buffer.byteLength(body));
       else this.#res.end(body, this.#host.draining);
     });
     this.#end();
+  }
+
+  /** A balancer's probe: the headers, and how long the body would be. */
+  #endHead(bodyBytes: number): void {
+    // Told the length, endWithoutBody would wait for as many bytes and refuse the next request on the connection.
+    this.#res.writeHeader('content-length', String(bodyBytes));
+    this.#res.endWithoutBody(undefined, this.#host.draining);
   }
 
   refuse(error: GatewayError): void {

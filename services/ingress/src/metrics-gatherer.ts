@@ -1,9 +1,14 @@
-import type { Worker } from 'node:cluster';
 import { type MetricsSnapshot, mergeSnapshots, renderMerged, withoutGauges } from '@headgate/core/telemetry';
 import type { ToWorker } from './messages.ts';
 
 /** A worker that does not answer in this time is left out of a scrape; its last numbers stand in. */
 const ANSWER_MS = 1_000;
+
+/** What of a cluster worker is needed here. */
+export interface MeasuredWorker {
+  readonly id: number;
+  send(message: ToWorker, callback: (error: Error | null) => void): boolean;
+}
 
 interface Gathering {
   readonly waiting: Set<number>;
@@ -20,7 +25,7 @@ export class MetricsGatherer {
   #nextId = 1;
 
   /** Asks all workers; resolves with the Prometheus text. */
-  async gather(workers: readonly Worker[]): Promise<string> {
+  async gather(workers: readonly MeasuredWorker[]): Promise<string> {
     const id = this.#nextId++;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ANSWER_MS);
@@ -29,7 +34,7 @@ export class MetricsGatherer {
         resolve();
       };
       this.#gatherings.set(id, { waiting: new Set(workers.map((worker) => worker.id)), done });
-      for (const worker of workers) worker.send({ type: 'measure', id } satisfies ToWorker, () => undefined);
+      for (const worker of workers) worker.send({ type: 'measure', id }, () => undefined);
       if (workers.length === 0) done();
     });
     this.#gatherings.delete(id);
@@ -37,12 +42,12 @@ export class MetricsGatherer {
     return renderMerged([...retired, ...this.#last.values()]);
   }
 
-  measured(worker: Worker, id: number, snapshot: MetricsSnapshot): void {
+  measured(worker: MeasuredWorker, id: number, snapshot: MetricsSnapshot): void {
     this.#last.set(worker.id, snapshot);
     this.#answered(worker.id, id);
   }
 
-  workerGone(worker: Worker): void {
+  workerGone(worker: MeasuredWorker): void {
     const last = this.#last.get(worker.id);
     this.#last.delete(worker.id);
     if (last) this.#retired = mergeSnapshots([...(this.#retired ? [this.#retired] : []), withoutGauges(last)]);

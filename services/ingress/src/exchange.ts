@@ -119,9 +119,10 @@ export class Exchange implements RelaySink {
 
   /** A balancer's probe: the headers, and how long the body would be. */
   #endHead(bodyBytes: number): void {
-    // Told the length, endWithoutBody would wait for as many bytes and refuse the next request on the connection.
+    // Given the length, endWithoutBody would wait for as many bytes and refuse the next request on the connection.
     this.#res.writeHeader('content-length', String(bodyBytes));
-    this.#res.endWithoutBody(undefined, this.#host.draining);
+    if (this.#host.draining) this.#res.writeHeader('connection', 'close');
+    this.#res.endWithoutBody();
   }
 
   refuse(error: GatewayError): void {

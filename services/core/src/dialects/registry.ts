@@ -1,8 +1,12 @@
 import { anthropic } from './anthropic/dialect.ts';
 import type { Dialect } from './dialect.ts';
+import { gemini } from './gemini/dialect.ts';
 import { openai } from './openai/dialect.ts';
+import { vertex } from './vertex/dialect.ts';
 
-const dialects: ReadonlyMap<string, Dialect> = new Map([openai, anthropic].map((dialect) => [dialect.name, dialect]));
+const dialects: ReadonlyMap<string, Dialect> = new Map(
+  [openai, anthropic, gemini, vertex].map((dialect) => [dialect.name, dialect]),
+);
 
 /** Undefined for a name that no dialect of this release answers to. */
 export const findDialect = (name: string): Dialect | undefined => dialects.get(name);

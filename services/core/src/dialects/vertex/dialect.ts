@@ -1,0 +1,77 @@
+import type { ChatRequest } from '../../chat/index.ts';
+import { anthropic } from '../anthropic/dialect.ts';
+import { anthropicBody } from '../anthropic/request.ts';
+import type { Dialect, FetchedMedia, Target } from '../dialect.ts';
+import { decodeGeminiChat, geminiMethod, geminiStreamDecoder } from '../gemini/dialect.ts';
+import { decodeGoogleError, googleErrorOf } from '../gemini/error.ts';
+import { googleUrlsToFetch, urlsToFetch } from '../gemini/media.ts';
+import { geminiBody } from '../gemini/request.ts';
+import { type Publisher, publisherOf } from './publisher.ts';
+
+/** Claude's body names the version of its API, there being no header for it here. */
+const ANTHROPIC_VERSION = 'vertex-2023-10-16';
+
+/**
+ * Google Vertex AI: Gemini (https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference), and Claude by
+ * `rawPredict` (https://docs.anthropic.com/en/api/claude-on-vertex-ai).
+ */
+export const vertex: Dialect = {
+  name: 'vertex',
+  framing: 'sse',
+  authorization: 'google',
+  // Claude takes URLs at Anthropic's own API, not here.
+  remoteMedia: (request, target) =>
+    publisherOf(target) === 'anthropic' ? urlsToFetch(request) : googleUrlsToFetch(request, target),
+  encodeChat(request, target, media) {
+    const publisher = publisherOf(target);
+    const { method, body, warnings, betas } =
+      publisher === 'anthropic' ? claude(request, target, media) : gemini(request, target, media);
+    return {
+      url: `${target.baseUrl}/v1/${modelPath(target, publisher)}:${method}`,
+      headers: [
+        'content-type',
+        'application/json',
+        'accept-encoding',
+        'identity',
+        ...(betas.length > 0 ? ['anthropic-beta', betas.join(',')] : []),
+      ],
+      body: Buffer.from(JSON.stringify(body)),
+      warnings,
+    };
+  },
+  decodeChat: (body, context) =>
+    publisherOf(context.target) === 'anthropic' ? anthropic.decodeChat(body, context) : decodeGeminiChat(body, context),
+  streamDecoder: (context) =>
+    publisherOf(context.target) === 'anthropic' ? anthropic.streamDecoder(context) : geminiStreamDecoder(context),
+  decodeError(answer) {
+    // Google answers for itself, and passes on what Anthropic's models answer: the shapes differ.
+    const error = googleErrorOf(answer.body);
+    const isAnthropic = error !== null && 'type' in error;
+    return isAnthropic ? anthropic.decodeError(answer) : decodeGoogleError(answer);
+  },
+};
+
+interface Encoded {
+  readonly method: string;
+  readonly body: object;
+  readonly warnings: readonly string[];
+  readonly betas: readonly string[];
+}
+
+function claude(request: ChatRequest, target: Target, media: FetchedMedia): Encoded {
+  const { body, warnings, betas } = anthropicBody(request, target, media);
+  const method = request.stream ? 'streamRawPredict' : 'rawPredict';
+  return { method, body: { anthropic_version: ANTHROPIC_VERSION, ...body }, warnings, betas };
+}
+
+function gemini(request: ChatRequest, target: Target, media: FetchedMedia): Encoded {
+  return { method: geminiMethod(request.stream), betas: [], ...geminiBody(request, target, media, { labels: true }) };
+}
+
+/** A model may be named in full (a tuned one's `projects/.../endpoints/...`), or from its kind on (`endpoints/...`). */
+function modelPath({ model, settings }: Target, publisher: Publisher): string {
+  if (model.startsWith('projects/')) return model;
+  const { project = '', location = '' } = settings;
+  const within = model.includes('/') ? model : `publishers/${publisher}/models/${model}`;
+  return `projects/${project}/locations/${location}/${within}`;
+}

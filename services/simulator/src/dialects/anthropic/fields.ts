@@ -179,15 +179,18 @@ const created: Required<Fields> = {
   },
 };
 
+/** Since version 2026-10-21 there is no sampling (docs: "Versions"). */
+const { temperature: _t, top_k: _k, top_p: _p, ...unsampled } = created.optional;
+
 /** On Vertex the path names the model and the body the version. */
-const vertex: Required<Fields> = {
-  required: { ...created.required, anthropic_version: oneOf('vertex-2023-10-16') },
-  optional: { ...created.optional, anthropic_beta: arrayOf(string) },
-};
-const { model: _model, ...vertexRequired } = vertex.required;
+const { model: _model, ...unnamed } = created.required;
 
 export const requestFields = {
-  messages: created,
+  '2023-06-01': created,
+  '2026-10-21': { ...created, optional: unsampled },
   count_tokens: counted,
-  vertex: { ...vertex, required: vertexRequired },
-} as const;
+  vertex: {
+    required: { ...unnamed, anthropic_version: oneOf('vertex-2023-10-16') },
+    optional: { ...created.optional, anthropic_beta: arrayOf(string) },
+  },
+} as const satisfies Record<string, Fields>;

@@ -35,8 +35,9 @@ export function anthropicDialect(): Dialect {
         if (wanted !== undefined) throw wanted;
         route(exchange);
         authorize(exchange);
+        const version = versionOf(exchange);
         if (exchange.path === countPath) await messages.count(exchange, json);
-        else await messages.create(exchange, json, 'messages');
+        else await messages.create(exchange, json, version);
       }),
     reject: (exchange, message) => messages.refuse(exchange, badRequest(message)),
   };
@@ -69,11 +70,15 @@ function authorize({ request, body }: Exchange): void {
   const key = headers['x-api-key'] ?? /^Bearer\s+(\S+)/i.exec(headers.authorization ?? '')?.[1];
   if (key === undefined) throw new ApiError(401, 'authentication_error', 'x-api-key header is required');
   if (key === 'sk-invalid') throw new ApiError(401, 'authentication_error', 'invalid x-api-key');
-  const version = headers['anthropic-version'];
-  if (version === undefined) throw badRequest('anthropic-version: header is required');
-  if (version !== '2023-06-01' && version !== '2023-01-01')
-    throw badRequest(`anthropic-version: "${String(version)}" is not a valid version`);
   if (body.length > maxBytes) throw new ApiError(413, 'request_too_large', 'Request exceeds the maximum size');
+}
+
+function versionOf({ request }: Exchange): '2023-06-01' | '2026-10-21' {
+  const version = request.headers['anthropic-version'];
+  if (version === undefined) throw badRequest('anthropic-version: header is required');
+  if (version !== '2023-06-01' && version !== '2026-10-21')
+    throw badRequest(`anthropic-version: "${String(version)}" is not a valid version`);
+  return version;
 }
 
 /** Answers for every host of Claude: its own API and Vertex. */
@@ -115,10 +120,9 @@ export class MessagesApi {
   }
 
   async count(exchange: Exchange, json: unknown): Promise<void> {
-    const whole = isObject(json) ? { max_tokens: Number.MAX_SAFE_INTEGER, ...json } : json;
     const { conversation } = readMessagesRequest(
-      parsed(whole),
-      'messages',
+      parsed(json),
+      'count_tokens',
       exchange.model,
       exchange.directives.lenient === true,
     );

@@ -55,6 +55,18 @@ export class PromptCache {
   }
 }
 
+const imageTokens = 85;
+const tokensPerKilobyte = 10;
+
+/** About what the block counts as part of the prompt; media by size, as their base64 is not read. */
+function tokensOf(block: Readonly<Record<string, unknown>>, json: string): number {
+  if ('choice' in block) return 0;
+  if (block.type === 'image') return imageTokens;
+  if (block.type === 'document') return Math.ceil((json.length * 0.75) / 1024) * tokensPerKilobyte;
+  if (typeof block.text === 'string') return countTokens(block.text);
+  return countTokens(typeof block.content === 'string' ? block.content : json);
+}
+
 /** The prompt's blocks in the order in which they are cached: tools, system, messages. */
 function blocksOf(params: MessageCreateParams, model: string): Block[] {
   const { tools = [], system = [], messages, tool_choice: choice, thinking } = params;
@@ -75,7 +87,7 @@ function blocksOf(params: MessageCreateParams, model: string): Block[] {
     const { cache_control: control, ...rest } = isObject(part) ? part : {};
     const text = JSON.stringify(rest);
     hash.update(text);
-    if (!('choice' in rest)) tokens += countTokens(text);
+    tokens += tokensOf(rest, text);
     const marked = isObject(control)
       ? control
       : index === parts.length - 1

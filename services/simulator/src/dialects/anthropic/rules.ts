@@ -37,7 +37,8 @@ function checkThinking(
     );
   if (thinking.type === 'adaptive' && !traits.adaptiveThinking)
     throw badRequest('adaptive thinking is not supported on this model');
-  if (thinking.type === 'enabled' && thinking.budget_tokens >= maxTokens)
+  // Undefined where tokens are only counted.
+  if (thinking.type === 'enabled' && maxTokens !== undefined && thinking.budget_tokens >= maxTokens)
     throw badRequest(
       `\`max_tokens\` must be greater than \`thinking.budget_tokens\`. Please consult our documentation at ${thinkingGuide}#max-tokens-and-context-window-size`,
     );

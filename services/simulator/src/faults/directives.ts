@@ -111,6 +111,7 @@ const table = {
   stall: pause,
   cut: integer,
   tear: integer,
+  partial: flag,
   malformed: integer,
   'stream-error': integer,
   nodone: flag,

@@ -3,20 +3,23 @@ import { BodyWriter } from './bodyWriter.ts';
 import type { Exchange } from './exchange.ts';
 import { type FramePlace, TokenFaults } from './tokenFaults.ts';
 
-/** One server-sent event as text, blank line included. A `token` frame carries one token: it is paced and counted. */
+/**
+ * One server-sent event as text, blank line included, or one frame of a binary stream.
+ * A `token` frame carries one token: it is paced and counted.
+ */
 export interface Frame {
   readonly place: FramePlace;
-  readonly text: string;
+  readonly text: string | Buffer;
 }
 
 export interface EventStream {
   readonly headers: OutgoingHttpHeaders;
   readonly frames: Iterable<Frame>;
   /** The dialect's way to say in the middle of a stream that it failed. */
-  readonly errorFrame: () => string;
+  readonly errorFrame: () => string | Buffer;
 }
 
-/** Events that are due together leave in one write, up to about this many characters. */
+/** Events that are due together leave in one write, up to about this many characters or bytes. */
 const batchCharacters = 16_384;
 /** Behind schedule by more than this (a slow reader), the schedule starts anew instead of catching up in a burst. */
 const maxLagMs = 1000;
@@ -104,6 +107,8 @@ class Batch {
   readonly #writer: BodyWriter;
   readonly #commentEvery: number | undefined;
   #text = '';
+  #binary: Buffer[] = [];
+  #binaryBytes = 0;
   #tokens = 0;
   #events = 0;
 
@@ -114,25 +119,33 @@ class Batch {
   }
 
   get full(): boolean {
-    return this.#text.length >= batchCharacters;
+    return this.#text.length + this.#binaryBytes >= batchCharacters;
   }
 
-  add(text: string, isToken: boolean): void {
+  add(text: string | Buffer, isToken: boolean): void {
+    if (isToken) this.#tokens++;
+    if (typeof text !== 'string') {
+      this.#binary.push(text);
+      this.#binaryBytes += text.length;
+      return;
+    }
     if (this.#commentEvery !== undefined && this.#events++ % Math.max(1, this.#commentEvery) === 0)
       this.#text += this.#styled(': ping\n\n');
     this.#text += this.#styled(text);
-    if (isToken) this.#tokens++;
   }
 
   flush(): Promise<void> | undefined {
-    if (this.#text === '') return undefined;
+    if (this.#text === '' && this.#binaryBytes === 0) return undefined;
     const { record } = this.#exchange;
-    const text = this.#text;
+    // A stream is either text or binary.
+    const data = this.#binaryBytes > 0 ? Buffer.concat(this.#binary) : this.#text;
     if (this.#tokens > 0) record.firstTokenAt ??= Date.now();
     record.tokensSent += this.#tokens;
     this.#text = '';
+    this.#binary = [];
+    this.#binaryBytes = 0;
     this.#tokens = 0;
-    return this.#writer.write(text);
+    return this.#writer.write(data);
   }
 
   #styled(text: string): string {

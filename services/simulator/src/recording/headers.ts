@@ -5,6 +5,7 @@ const credentials = new Set([
   'x-api-key',
   'api-key',
   'x-goog-api-key',
+  'x-amz-security-token',
   'cookie',
   'proxy-authorization',
 ]);

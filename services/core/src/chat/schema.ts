@@ -118,6 +118,9 @@ export const gatewayOptions = z.looseObject({
   only: names.optional(),
   ignore: names.optional(),
   models: names.optional(),
+  zeroDataRetention: z.boolean().optional(),
+  disallowPromptTraining: z.boolean().optional(),
+  strict: z.boolean().optional(),
   user: text.max(256).optional(),
   tags: list(text.min(1).max(64)).optional(),
 });

@@ -88,7 +88,7 @@ export class AttemptLog {
       plan,
       attempts: this.#records,
       costUsd,
-      warnings: this.#warnings,
+      warnings: plan.warnings.length === 0 ? this.#warnings : [...plan.warnings, ...this.#warnings],
       hasUsage: usage !== null,
       simulated,
     });

@@ -103,4 +103,36 @@ describe('planAttempts', () => {
         error.param === 'providerOptions.gateway',
     );
   });
+
+  it('keeps data with providers that the operator has labelled, and says when there is none', () => {
+    const plain = model('m', ['a', 'b', 'c']);
+    const labelled: ModelEntry = {
+      ...plain,
+      endpoints: plain.endpoints.map((endpoint) => ({
+        ...endpoint,
+        provider: {
+          ...endpoint.provider,
+          zeroDataRetention: endpoint.provider.name !== 'a',
+          noPromptTraining: endpoint.provider.name !== 'b',
+        },
+      })),
+    };
+    const keys = (wish: RoutingOptions): readonly string[] => planAttempts([labelled], wish).keys;
+    assert.deepEqual(keys({ zeroDataRetention: true }), ['b:m-1', 'c:m-2']);
+    assert.deepEqual(keys({ zeroDataRetention: true, disallowPromptTraining: true }), ['c:m-2']);
+    assert.deepEqual(keys({ zeroDataRetention: false }), ['a:m-0', 'b:m-1', 'c:m-2']);
+    assert.throws(
+      () => planAttempts([plain], { zeroDataRetention: true }),
+      (error) =>
+        error instanceof GatewayError &&
+        error.code === 'no_eligible_provider' &&
+        /zeroDataRetention/.test(error.message),
+    );
+  });
+
+  it('says which options have no effect', () => {
+    const { warnings } = planAttempts([model('m', ['a'])], { sort: 'cost', order: ['a'] });
+    assert.deepEqual(warnings, ['providerOptions.gateway.sort: has no effect in this release']);
+    assert.deepEqual(planAttempts([model('m', ['a'])], {}).warnings, []);
+  });
 });

@@ -6,7 +6,25 @@ export interface RoutingOptions {
   readonly order?: readonly string[] | undefined;
   readonly only?: readonly string[] | undefined;
   readonly ignore?: readonly string[] | undefined;
+  /** Only providers that the operator has labelled so. */
+  readonly zeroDataRetention?: boolean | undefined;
+  readonly disallowPromptTraining?: boolean | undefined;
+  readonly [key: string]: unknown;
 }
+
+/** Options of WIRE 2.3 that this release does not act on: saying so is better than seeming to. */
+const NOT_YET = [
+  'sort',
+  'has',
+  'maxPrice',
+  'byok',
+  'providerTimeouts',
+  'quotaEntityId',
+  'serviceTier',
+  'safetyIdentifier',
+  'speed',
+  'affinity',
+];
 
 export interface PlannedAttempt {
   readonly model: ModelEntry;
@@ -18,6 +36,8 @@ export interface Plan {
   readonly attempts: readonly PlannedAttempt[];
   /** The endpoints' keys, in the same order. */
   readonly keys: readonly string[];
+  /** Options that were given and have no effect. */
+  readonly warnings: readonly string[];
   /** For people: which endpoints were considered and why in this order. */
   readonly reasoning: string;
 }
@@ -32,7 +52,7 @@ const plainPlans = new WeakMap<ModelEntry, Plan>();
  */
 export function planAttempts(models: readonly ModelEntry[], options: RoutingOptions): Plan {
   const [model] = models;
-  if (!model || models.length > 1 || options.order || options.only || options.ignore) return makePlan(models, options);
+  if (!model || models.length > 1 || Object.keys(options).length > 0) return makePlan(models, options);
   let plan = plainPlans.get(model);
   if (!plan) {
     plan = makePlan(models, options);
@@ -45,13 +65,19 @@ function makePlan(models: readonly ModelEntry[], options: RoutingOptions): Plan 
   const attempts = models.flatMap((model) => ordered(model, options).map((endpoint) => ({ model, endpoint })));
   if (attempts.length === 0) throw noEligibleProvider(models, options);
   const keys = attempts.map(({ endpoint }) => endpoint.key);
-  return { attempts, keys, reasoning: explain(models, keys, options) };
+  const warnings = NOT_YET.filter((option) => options[option] !== undefined).map(
+    (option) => `providerOptions.gateway.${option}: has no effect in this release`,
+  );
+  return { attempts, keys, warnings, reasoning: explain(models, keys, options) };
 }
 
-function ordered(model: ModelEntry, { order, only, ignore }: RoutingOptions): readonly EndpointEntry[] {
+function ordered(model: ModelEntry, options: RoutingOptions): readonly EndpointEntry[] {
+  const { order, only, ignore } = options;
   let eligible = model.endpoints;
   if (only) eligible = eligible.filter(({ provider }) => only.includes(provider.name));
   if (ignore) eligible = eligible.filter(({ provider }) => !ignore.includes(provider.name));
+  if (options.zeroDataRetention) eligible = eligible.filter(({ provider }) => provider.zeroDataRetention);
+  if (options.disallowPromptTraining) eligible = eligible.filter(({ provider }) => provider.noPromptTraining);
   if (!order || order.length === 0) return eligible;
   const rank = (endpoint: EndpointEntry): number => {
     const place = order.indexOf(endpoint.provider.name);
@@ -65,6 +91,8 @@ function noEligibleProvider(models: readonly ModelEntry[], options: RoutingOptio
   const filters = [
     options.only ? `only: ${options.only.join(', ')}` : '',
     options.ignore ? `ignore: ${options.ignore.join(', ')}` : '',
+    options.zeroDataRetention ? 'zeroDataRetention' : '',
+    options.disallowPromptTraining ? 'disallowPromptTraining' : '',
   ].filter((filter) => filter !== '');
   return new GatewayError(
     'invalid_request_error',

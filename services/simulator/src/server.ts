@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import { ControlEndpoints } from './control/control.ts';
 import { anthropicDialect } from './dialects/anthropic/index.ts';
+import { azureDialect } from './dialects/azure/index.ts';
 import { bedrockDialect } from './dialects/bedrock/index.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { geminiDialect } from './dialects/gemini/index.ts';
@@ -91,6 +92,7 @@ class SimulatorService {
     geminiDialect(),
     vertexDialect(),
     bedrockDialect(),
+    azureDialect(),
     // Last: it serves all the rest of /v1/.
     openaiDialect(),
   ];

@@ -50,13 +50,19 @@ class ContentsEncoder {
       else if (turn.role === 'tool') this.#append('user', [this.#toolResult(turn)]);
       else this.#append('user', this.#user(turn));
     }
-    // The API wants contents; a request of system texts alone becomes a user's.
-    if (this.#contents.length === 0 && system.length > 0) this.#append('user', system.splice(0));
-    if (this.#contents.length === 0) {
-      this.#fields.warn('messages', 'the provider takes no empty text, a space was sent');
-      this.#append('user', [{ text: ' ' }]);
-    }
+    this.#beginWithUser(system);
     return { system, contents: this.#contents };
+  }
+
+  /** The API wants contents, and a user's turn before a call; a request of system texts alone becomes a user's. */
+  #beginWithUser(system: Part[]): void {
+    if (this.#contents[0]?.role === 'user') return;
+    if (this.#contents.length === 0 && system.length > 0) {
+      this.#append('user', system.splice(0));
+      return;
+    }
+    this.#fields.warn('messages', 'the provider wants a user message first, an empty one was put there');
+    this.#contents.unshift({ role: 'user', parts: [{ text: '(no message)' }] });
   }
 
   #append(role: 'user' | 'model', parts: Part[]): void {

@@ -31,12 +31,15 @@ interface Encoded<T> {
  */
 export function encodeParameters(schema: Readonly<Record<string, unknown>>, path: string): Encoded<Parameters> {
   const { node, dropped } = readSchema({ type: 'object', ...schema }, path);
+  node.nullable = false;
   if (isEmptyObject(node)) return { schema: {}, dropped };
   const own = new OwnLanguage();
   const parameters = node.anyOf ? null : own.encode(node);
   if (parameters !== null) return { schema: { parameters }, dropped: [...dropped, ...own.dropped] };
   const json = new JsonSchema();
-  return { schema: { parametersJsonSchema: json.encode(node) }, dropped: [...dropped, ...json.dropped] };
+  // The root has to be an object, also where its forms are listed.
+  const parametersJsonSchema = { type: 'object', ...json.encode(node) };
+  return { schema: { parametersJsonSchema }, dropped: [...dropped, ...json.dropped] };
 }
 
 /** A schema for `responseJsonSchema`, the language that the API's guide to structured output uses. */

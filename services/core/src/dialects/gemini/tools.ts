@@ -25,6 +25,8 @@ export function encodeTools(controls: Controls, fields: Fields): GeminiTools {
       fields.warn('tool_choice', 'there are no tools to choose from, dropped');
     return {};
   }
+  // Not to be called, they would only stand in the way: up to Gemini 2.5 the API refuses them beside a response format.
+  if (toolChoice?.type === 'none' && controls.responseFormat !== null) return {};
   const config = callingConfig(controls);
   // The API takes a list of allowed names only where it forces a call: else the others are not shown at all.
   const offered =

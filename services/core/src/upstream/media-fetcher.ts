@@ -47,6 +47,8 @@ async function fetchOne(first: string, options: MediaFetcherOptions, signal: Abo
         headers: { 'user-agent': 'headgate' },
       });
       const location = answer.headers.location;
+      // A body that is given up reports that as an error, which nobody else would hear: it would end the process.
+      answer.body.on('error', () => undefined);
       if (answer.statusCode >= 300 && answer.statusCode < 400 && typeof location === 'string') {
         answer.body.destroy();
         url = parseUrl(new URL(location, url).href);

@@ -20,6 +20,7 @@ export type WireUsage = Pick<
 > & {
   cache_creation: NonNullable<Usage['cache_creation']>;
   service_tier: 'standard';
+  inference_geo: string;
   output_tokens_details?: { thinking_tokens: number };
 };
 
@@ -149,5 +150,6 @@ function usageOf(prompt: number, visible: number, thinking: number, cached: Cach
     output_tokens: visible + thinking,
     ...(thinking > 0 ? { output_tokens_details: { thinking_tokens: thinking } } : {}),
     service_tier: 'standard',
+    inference_geo: 'not_available',
   };
 }

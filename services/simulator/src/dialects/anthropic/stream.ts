@@ -78,7 +78,7 @@ function startOf(id: string, model: string, { usage }: MessageAnswer, { nousage 
 }
 
 function finishOf(answer: MessageAnswer, { nousage }: Directives): object {
-  const { cache_creation: _creation, service_tier: _tier, ...usage } = answer.usage;
+  const { cache_creation: _creation, service_tier: _tier, inference_geo: _geo, ...usage } = answer.usage;
   return {
     delta: { stop_reason: answer.stopReason, stop_sequence: answer.stopSequence, ...stopDetails(answer) },
     ...(nousage ? {} : { usage }),

@@ -28,8 +28,6 @@ export interface GenerateRequest {
 export interface ReadRequest {
   readonly request: GenerateRequest;
   readonly conversation: Conversation;
-  /** The thinking is shown, not only counted. */
-  readonly showsThoughts: boolean;
 }
 
 /** Thinking tokens when only a budget says how many there may be. */
@@ -46,7 +44,6 @@ export function readGenerateRequest(body: unknown, host: Host, model: string, le
   return {
     request,
     conversation: conversationOf(request, host),
-    showsThoughts: request.generationConfig?.thinkingConfig?.includeThoughts === true,
   };
 }
 

@@ -33,7 +33,9 @@ export function* generateFrames(identity: Identity, answer: GeneratedAnswer, dir
 }
 
 function finalCandidate(candidate: SpokenCandidate, index: number): object {
-  const { signature, finishReason, finishMessage, blocked } = candidate;
+  const { signature, finishReason, blocked } = candidate;
+  // That calls were made is said only in an answer that is not streamed.
+  const finishMessage = finishReason === 'STOP' ? undefined : candidate.finishMessage;
   const last = { text: '', ...(signature === undefined ? {} : { thoughtSignature: signature }) };
   return {
     ...(blocked ? {} : { content: { parts: [last], role: 'model' } }),

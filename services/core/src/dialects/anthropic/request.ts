@@ -6,7 +6,7 @@ import { Fields } from '../translation/index.ts';
 import { limitCacheMarks, markAutomatically } from './cache.ts';
 import { encodeMessages } from './messages.ts';
 import { structuredOutput } from './structured-output.ts';
-import { decideThinking } from './thinking.ts';
+import { decideThinking, lacksThinking } from './thinking.ts';
 import { encodeTools } from './tools.ts';
 
 export interface AnthropicBody {
@@ -28,13 +28,15 @@ export function anthropicBody(request: ChatRequest, target: Target, media: Fetch
   const controls = readControls(chat);
   if (request.choices > 1) throw oneChoiceOnly(target.provider);
   fields.take('n');
+  fields.take('parallel_tool_calls');
 
   const conversation = encodeMessages(readConversation(chat), target, media, fields);
   const maxTokens = controls.maxTokens ?? Math.min(target.maxOutputTokens || DEFAULT_MAX_TOKENS, LARGEST_DEFAULT);
   const format = structuredOutput(controls, target.model, fields);
   const tools = encodeTools(controls, format.tool);
   const forced = tools.tool_choice?.type === 'any' || tools.tool_choice?.type === 'tool';
-  const thinking = decideThinking(controls.reasoning, { maxTokens, model: target.model, forced, conversation, fields });
+  const unexplained = lacksThinking(conversation.messages);
+  const thinking = decideThinking(controls.reasoning, { maxTokens, model: target.model, forced, unexplained, fields });
   if (format.instruction !== null) conversation.system.push({ type: 'text', text: format.instruction });
 
   const body: Omit<MessageCreateParams, 'model'> = {
@@ -83,11 +85,7 @@ interface Sampling {
   top_k?: number;
 }
 
-function sampling(
-  controls: Controls,
-  thinking: boolean,
-  fields: Fields,
-): Sampling {
+function sampling(controls: Controls, thinking: boolean, fields: Fields): Sampling {
   const out: Sampling = {};
   fields.take('temperature');
   fields.take('top_p');

@@ -5,6 +5,8 @@ import type { Fields } from '../translation/index.ts';
 /** The tool that carries a structured answer of models without native structured output; its input is the answer's text. */
 export const ANSWER_TOOL = 'headgate_json_answer';
 
+export const JSON_INSTRUCTION = 'Answer with one JSON object and nothing else: no explanation, no code fence.';
+
 export interface StructuredOutput {
   readonly format: JSONOutputFormat | null;
   readonly tool: Tool | null;
@@ -18,9 +20,7 @@ export function structuredOutput(controls: Controls, model: string, fields: Fiel
   fields.take('response_format');
   const { responseFormat } = controls;
   if (responseFormat === null) return NOTHING;
-  if (responseFormat.type === 'json_object') {
-    return { ...NOTHING, instruction: 'Answer with one JSON object and nothing else: no explanation, no code fence.' };
-  }
+  if (responseFormat.type === 'json_object') return { ...NOTHING, instruction: JSON_INSTRUCTION };
   const { schema, name, description } = responseFormat;
   if (hasNativeOutput(model)) {
     return {
@@ -57,7 +57,11 @@ const UNSUPPORTED = new Set([
 ]);
 
 /** A copy in which every object is closed, as the API demands, and constraints that it refuses are left out. */
-function closed(schema: Readonly<Record<string, unknown>>, path: string, fields: Fields): Record<string, unknown> {
+export function closed(
+  schema: Readonly<Record<string, unknown>>,
+  path: string,
+  fields: Fields,
+): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(schema)) {
     if (UNSUPPORTED.has(key) && typeof value !== 'object')

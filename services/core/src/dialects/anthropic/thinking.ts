@@ -22,7 +22,8 @@ interface Circumstances {
   readonly model: string;
   /** The request forces a tool call, which the API refuses beside thinking. */
   readonly forced: boolean;
-  readonly conversation: { readonly messages: readonly MessageParam[] };
+  /** The tool call that is being answered came without its thinking, which the API demands beside thinking. */
+  readonly unexplained: boolean;
   readonly fields: Fields;
 }
 
@@ -31,16 +32,14 @@ const OFF: ThinkingDecision = { on: false, body: {}, effort: null };
 /** Whether and how the model thinks. A wish that the API would refuse is not fatal: it is dropped, with a warning. */
 export function decideThinking(wish: ReasoningWish | null, circumstances: Circumstances): ThinkingDecision {
   if (!wish?.enabled) return OFF;
-  const { maxTokens, model, forced, conversation, fields } = circumstances;
+  const { maxTokens, model, forced, unexplained, fields } = circumstances;
   const drop = (why: string): ThinkingDecision => {
     fields.warn('reasoning', `switched off for this request: ${why}`);
     return OFF;
   };
   if (!canThink(model)) return drop('the model does not reason');
   if (forced) return drop('the provider does not reason when a tool call is forced');
-  if (lacksThinking(conversation.messages)) {
-    return drop('the tool call that is being answered came without its reasoning_details');
-  }
+  if (unexplained) return drop('the tool call that is being answered came without its reasoning_details');
   const display = wish.exclude ? { display: 'omitted' as const } : {};
   if (isAdaptive(model) && wish.maxTokens === null) {
     return { on: true, body: { thinking: { type: 'adaptive', ...display } }, effort: adaptiveEffort(wish) };
@@ -68,7 +67,7 @@ const isAdaptive = (model: string): boolean => /claude-(?:[a-z]+)-(?:4-[6-9]|[5-
  * In a tool loop the API wants the last assistant turn to begin with its thinking. Clients that dropped it must still get
  * an answer (without thinking).
  */
-function lacksThinking(messages: readonly MessageParam[]): boolean {
+export function lacksThinking(messages: readonly MessageParam[]): boolean {
   const last = messages.at(-1);
   if (last?.role !== 'user' || !hasBlock(last, 'tool_result')) return false;
   const before = messages.at(-2);

@@ -28,10 +28,14 @@ export class ChoiceState {
     return call;
   }
 
-  /** `tool_calls` whenever there are any, whatever the provider says (WIRE 2.19); a cut-off answer stays a cut-off answer. */
+  /**
+   * `tool_calls` whenever there are any, whatever the provider says (WIRE 2.19), and never without: a tool that carried a
+   * structured answer is none of the client's. A cut-off answer stays a cut-off answer.
+   */
   finalReason(): FinishReason {
     const reason = this.finishReason ?? 'stop';
-    return this.calls.length > 0 && reason === 'stop' ? 'tool_calls' : reason;
+    if (reason !== 'stop' && reason !== 'tool_calls') return reason;
+    return this.calls.length > 0 ? 'tool_calls' : 'stop';
   }
 }
 

@@ -37,6 +37,11 @@ export function composeAnswer(request: ChatRequest, directives: Directives, cach
   };
 }
 
+/** How a choice ends; `stop-reason` may be one that OpenAI does not have, for clients that must not take it for a stop. */
+export function finishOf(choice: SpokenChoice, directives: Directives): SpokenChoice['finish'] {
+  return (directives['stop-reason'] ?? choice.finish) as SpokenChoice['finish'];
+}
+
 function conversationOf({ params, turns, maxTokens, stop }: ChatRequest): Conversation {
   const format = params.response_format;
   return {

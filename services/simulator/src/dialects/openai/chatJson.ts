@@ -1,6 +1,6 @@
 import type { ChatCompletion, ChatCompletionMessage } from 'openai/resources/chat/completions';
 import type { Directives } from '../../faults/directives.ts';
-import type { ChatAnswer, SpokenChoice } from './chatAnswer.ts';
+import { type ChatAnswer, finishOf, type SpokenChoice } from './chatAnswer.ts';
 import type { ChatRequest } from './chatRequest.ts';
 import { logprobOf } from './logprobs.ts';
 
@@ -65,7 +65,7 @@ function toChoice(
       params.logprobs === true
         ? { content: rate(choice.text), refusal: choice.refusal === undefined ? null : rate(choice.refusal) }
         : null,
-    finish_reason: choice.finish,
+    finish_reason: finishOf(choice, directives),
   };
 }
 

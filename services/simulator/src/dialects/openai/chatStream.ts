@@ -2,7 +2,7 @@ import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { CompletionUsage } from 'openai/resources/completions';
 import type { Directives } from '../../faults/directives.ts';
 import type { Frame } from '../../http/eventStream.ts';
-import type { ChatAnswer, SpokenChoice } from './chatAnswer.ts';
+import { type ChatAnswer, finishOf, type SpokenChoice } from './chatAnswer.ts';
 import { type ChatIdentity, systemFingerprint, type ThinkingFields, thinkingFields } from './chatJson.ts';
 import type { ChatRequest } from './chatRequest.ts';
 import { logprobOf } from './logprobs.ts';
@@ -23,7 +23,7 @@ export function* chatFrames(
   }
   yield* interleaved(answer.choices.map((choice, index) => tokenFrames(chunks, choice, index, directives)));
   for (const [index, choice] of answer.choices.entries()) {
-    if (!directives.nofinish) yield { place: 'closing', text: chunks.delta(index, {}, choice.finish) };
+    if (!directives.nofinish) yield { place: 'closing', text: chunks.delta(index, {}, finishOf(choice, directives)) };
   }
   if (chunks.includeUsage && !directives.nousage) yield { place: 'closing', text: chunks.usage(answer.usage) };
   yield { place: 'closing', text: directives.nodone ? '' : 'data: [DONE]\n\n' };

@@ -1,5 +1,6 @@
 export type { AnswerSink, FinishReason } from './answer-sink.ts';
 export { CompletionBuilder } from './completion-builder.ts';
 export { Fields } from './fields.ts';
+export { ThinkTags, type ThoughtSink } from './think-tags.ts';
 export { type EventTeller, TranslatedStream } from './translated-stream.ts';
 export { usageToOpenAi } from './usage.ts';

@@ -1,0 +1,39 @@
+import type { ConverseResponse } from '@aws-sdk/client-bedrock-runtime';
+import { GatewayError } from '../../errors/index.ts';
+import type { AnswerSink } from '../translation/index.ts';
+import { Blocks } from './blocks.ts';
+import { finishReason } from './stop-reason.ts';
+import { usageFromConverse } from './usage.ts';
+
+/** Tells a whole answer of Converse. Throws a GatewayError when it is none. `model`: the provider's own id. */
+export function tellAnswer(body: Buffer, model: string, sink: AnswerSink): void {
+  const { output, stopReason, usage, trace } = parse(body);
+  const content = output?.message?.content;
+  if (!Array.isArray(content)) throw unreadable('it has no content');
+  if (trace?.promptRouter?.invokedModelId) sink.identity(null, trace.promptRouter.invokedModelId);
+  const blocks = new Blocks(sink, model);
+  content.forEach((block, i) => {
+    blocks.whole(i, block);
+  });
+  blocks.end();
+  const counted = usageFromConverse(usage);
+  if (counted) sink.usage(counted);
+  if (typeof stopReason === 'string') sink.finish(0, finishReason(stopReason));
+}
+
+function parse(body: Buffer): Partial<ConverseResponse> {
+  try {
+    const parsed: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof parsed === 'object' && parsed !== null) return parsed;
+  } catch {
+    // Told below.
+  }
+  throw unreadable('it is not a JSON object');
+}
+
+function unreadable(why: string): GatewayError {
+  return new GatewayError('response_error', `The provider sent an answer that cannot be read: ${why}.`, {
+    failure: 'overloaded',
+    code: 'invalid_provider_response',
+  });
+}

@@ -98,10 +98,15 @@ export function defaultBaseUrl(
       return settings.region === undefined ? null : `https://bedrock-runtime.${settings.region}.amazonaws.com`;
     case 'vertex':
       if (settings.location === undefined) return null;
-      return settings.location === 'global'
-        ? 'https://aiplatform.googleapis.com'
-        : `https://${settings.location}-aiplatform.googleapis.com`;
+      return vertexBaseUrl(settings.location);
     default:
       return WELL_KNOWN_PROVIDERS.get(dialect)?.baseUrl ?? null;
   }
+}
+
+/** Regions, and the larger places: the world, and Google's multi-regions, each with a form of its own. */
+function vertexBaseUrl(location: string): string {
+  if (location === 'global') return 'https://aiplatform.googleapis.com';
+  if (location === 'us' || location === 'eu') return `https://aiplatform.${location}.rep.googleapis.com`;
+  return `https://${location}-aiplatform.googleapis.com`;
 }

@@ -174,6 +174,11 @@ describe('how an answer ends', () => {
     assert.equal(stream(gemini, `data: ${text}\n\n`, { choices: 2 }).messages.length, 2);
   });
 
+  it('is a refusal when the answer was held back, with what Google says of it', () => {
+    const message = told(body({ finishReason: 'SAFETY', finishMessage: 'Not this.' }));
+    assert.deepEqual([message.finish, message.content, message.refusal], ['content_filter', null, 'Not this.']);
+  });
+
   it('is not proved without a finish reason', () => {
     assert.equal(failure(() => whole(gemini, JSON.stringify({ candidates: [parts({ text: 'a' })] }))).status, 502);
     assert.throws(() => stream(gemini, event({ candidates: [parts({ text: 'a' })] })), /has not finished every choice/);

@@ -91,7 +91,12 @@ export class GeminiAnswer implements EventTeller {
     told.grounding = candidate.groundingMetadata ?? told.grounding;
     if (!candidate.finishReason) return;
     told.citations.tell(choice, told.text, told.grounding, candidate.citationMetadata, sink);
-    sink.finish(choice, finishReason(candidate.finishReason, candidate.finishMessage));
+    const reason = finishReason(candidate.finishReason, candidate.finishMessage);
+    // Held back before anything was said: why is all that there is to tell.
+    if (reason === 'content_filter' && told.text === '' && candidate.finishMessage) {
+      sink.refusal(choice, candidate.finishMessage);
+    }
+    sink.finish(choice, reason);
   }
 
   #part(part: Part, choice: number, told: Told, responseId: string | undefined, sink: AnswerSink): void {

@@ -1,3 +1,16 @@
+import {
+  isNull,
+  isRecord,
+  merge,
+  type Raw,
+  resolvePointer,
+  SILENT,
+  setOwn,
+  typeOfValues,
+  typesOf,
+  withoutAnnotations,
+} from './raw-schema.ts';
+
 /**
  * A JSON Schema reduced to what both of Gemini's schema languages can be made of: no references, no `allOf`, one type, `null`
  * as a mark. What that leaves out is in `dropped`, by path.
@@ -25,8 +38,6 @@ export interface SchemaNode {
 
 export type SchemaType = 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
 
-type Raw = Record<string, unknown>;
-
 const TYPES: readonly string[] = ['string', 'number', 'integer', 'boolean', 'array', 'object'];
 const BOUNDS = [
   'minimum',
@@ -53,9 +64,6 @@ const READ = new Set([
     'exclusiveMaximum',
   ],
 ]);
-/** Say nothing about a value: gone without a word. */
-const SILENT = new Set(['$schema', '$id', '$anchor', '$comment', '$defs', 'definitions', 'propertyOrdering']);
-const ANNOTATIONS = new Set(['title', 'description', 'default']);
 
 /** How often one reference may be followed inside itself: Gemini itself unrolls recursion to a limited degree. */
 const UNROLL = 2;
@@ -134,7 +142,7 @@ class Reader {
       followed = inner.refs;
     };
     if (typeof ref === 'string') {
-      const target = this.#resolve(ref);
+      const target = resolvePointer(this.#root, ref);
       if (target === undefined) this.#drop(`${path}.$ref`, `${ref} is not in the schema, dropped`);
       else if (refs.filter((name) => name === ref).length >= UNROLL) {
         this.#drop(path, `the recursion into ${ref} is cut off here`);
@@ -146,20 +154,6 @@ class Reader {
     }
     if (Array.isArray(allOf)) for (const part of allOf) take(part);
     return { flat: merge(flat, rest), refs: followed };
-  }
-
-  /** A JSON pointer into the schema itself (RFC 6901). */
-  #resolve(ref: string): unknown {
-    if (ref === '#') return this.#root;
-    if (!ref.startsWith('#/')) return undefined;
-    let at: unknown = this.#root;
-    for (const step of ref.slice(2).split('/')) {
-      const key = decode(step).replaceAll('~1', '/').replaceAll('~0', '~');
-      if (Array.isArray(at)) at = at[Number(key)];
-      else if (isRecord(at) && Object.hasOwn(at, key)) at = at[key];
-      else return undefined;
-    }
-    return at;
   }
 
   #union(flat: Raw, path: string): readonly unknown[] | null {
@@ -274,33 +268,6 @@ class Reader {
   }
 }
 
-/** All that either says; where both speak, the second has it. */
-function merge(first: Raw, second: Raw): Raw {
-  const merged: Raw = { ...first };
-  for (const [key, value] of Object.entries(second)) {
-    const known = merged[key];
-    if (key === 'properties' && isRecord(known) && isRecord(value)) merged[key] = mergeProperties(known, value);
-    else if (key === 'required' && Array.isArray(known) && Array.isArray(value)) {
-      merged[key] = [...new Set([...known, ...value])];
-    } else setOwn(merged, key, value);
-  }
-  return merged;
-}
-
-function mergeProperties(first: Raw, second: Raw): Raw {
-  const merged: Raw = { ...first };
-  for (const [name, value] of Object.entries(second)) {
-    const known = merged[name];
-    setOwn(merged, name, isRecord(known) && isRecord(value) ? merge(known, value) : value);
-  }
-  return merged;
-}
-
-/** A property may be called `__proto__`. */
-function setOwn<T>(holder: Record<string, T>, name: string, value: T): void {
-  Object.defineProperty(holder, name, { value, enumerable: true, configurable: true, writable: true });
-}
-
 function copyTexts(flat: Raw, node: SchemaNode): void {
   for (const name of ['title', 'description', 'format', 'pattern'] as const) {
     const value = flat[name];
@@ -308,35 +275,3 @@ function copyTexts(flat: Raw, node: SchemaNode): void {
   }
   if (flat.default !== undefined && flat.default !== null) node.default = flat.default;
 }
-
-function withoutAnnotations(flat: Raw): Raw {
-  return Object.fromEntries(Object.entries(flat).filter(([key]) => !ANNOTATIONS.has(key) && !SILENT.has(key)));
-}
-
-/** Lower case: clients that know Gemini write `STRING`. */
-function typesOf({ type }: Raw): string[] {
-  const types = Array.isArray(type) ? type : [type];
-  return [...new Set(types.filter((name) => typeof name === 'string').map((name) => name.toLowerCase()))];
-}
-
-function isNull(schema: Raw): boolean {
-  const types = typesOf(schema);
-  if (types.length === 1 && types[0] === 'null') return true;
-  return schema.const === null || (Array.isArray(schema.enum) && schema.enum.length === 1 && schema.enum[0] === null);
-}
-
-function typeOfValues(values: readonly unknown[]): SchemaType {
-  if (values.every((value) => typeof value === 'boolean')) return 'boolean';
-  if (values.every(Number.isInteger)) return 'integer';
-  return values.every((value) => typeof value === 'number') ? 'number' : 'string';
-}
-
-function decode(step: string): string {
-  try {
-    return decodeURIComponent(step);
-  } catch {
-    return step;
-  }
-}
-
-const isRecord = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -198,7 +198,7 @@ function fromJson(body: Buffer): {
       role: textOf('role') ?? '',
       content: textOf('content'),
       refusal: textOf('refusal'),
-      reasoning_content: textOf('reasoning_content'),
+      reasoning: textOf('reasoning'),
       tool_calls: calls.map(({ id, type, function: { name, arguments: args } }) => ({
         id,
         type,

@@ -124,7 +124,7 @@ export interface Assembled {
   role: string;
   content: string | null;
   refusal: string | null;
-  reasoning_content: string | null;
+  reasoning: string | null;
   tool_calls: { id: string; type: string; name: string; arguments: string }[];
   finish_reason: string | null;
 }
@@ -135,7 +135,7 @@ export function assemble(chunks: readonly Chunk[], index = 0): Assembled {
     role: '',
     content: null,
     refusal: null,
-    reasoning_content: null,
+    reasoning: null,
     tool_calls: [],
     finish_reason: null,
   };
@@ -144,7 +144,7 @@ export function assemble(chunks: readonly Chunk[], index = 0): Assembled {
       if (choice.index !== index) continue;
       const { delta } = choice;
       if (typeof delta.role === 'string') whole.role = delta.role;
-      for (const field of ['content', 'refusal', 'reasoning_content'] as const) {
+      for (const field of ['content', 'refusal', 'reasoning'] as const) {
         const piece = delta[field];
         if (typeof piece === 'string' && piece !== '') whole[field] = (whole[field] ?? '') + piece;
       }

@@ -10,6 +10,8 @@ import {
   splice,
 } from '../../json/index.ts';
 import type { AnswerContext, AnswerMetadata, ChatAnswer } from '../dialect.ts';
+import { AnswerRepair } from './compatible/answer.ts';
+import { presetOf } from './compatible/presets.ts';
 import { decodeOpenAiStreamError } from './error.ts';
 import { type Choice, type Completion, hasContent, isKnownFinish, repairChoice } from './shapes.ts';
 
@@ -23,12 +25,14 @@ export function decodeOpenAiChat(body: Buffer, context: AnswerContext): ChatAnsw
     throw decodeOpenAiStreamError(completion.error);
   }
   if (!Array.isArray(completion.choices)) throw unreadable('it has no choices');
+  const repaired = new AnswerRepair(presetOf(context.target)).whole(completion);
   const unknown = choices.find((choice) => !isKnownFinish(choice.finish_reason));
   if (unknown) throw unreadable(`unknown finish_reason ${JSON.stringify(unknown.finish_reason)}`);
   // Not `some`: every choice must be repaired.
   const repairs = choices.filter((choice) => repairChoice(choice, choice.message, context.generationId)).length;
   const members = objectMembers(body);
-  if (repairs === 0 && !isAmbiguous(members)) return new OpenAiAnswer(body, members, completion, choices, context);
+  if (repairs === 0 && !repaired && !isAmbiguous(members))
+    return new OpenAiAnswer(body, members, completion, choices, context);
   const rewritten = Buffer.from(JSON.stringify(completion));
   return new OpenAiAnswer(rewritten, objectMembers(rewritten), completion, choices, context);
 }

@@ -6,6 +6,7 @@ export interface Completion {
   created?: unknown;
   choices?: Choice[];
   usage?: unknown;
+  x_groq?: { usage?: unknown } | null;
   error?: unknown;
 }
 
@@ -15,6 +16,7 @@ export interface Choice {
   delta?: Message;
   finish_reason?: string | null;
   logprobs?: unknown;
+  usage?: unknown;
 }
 
 export interface Message {

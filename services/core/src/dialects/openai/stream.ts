@@ -2,6 +2,8 @@ import { type Usage, usageFromOpenAi } from '../../chat/index.ts';
 import { GatewayError } from '../../errors/index.ts';
 import type { AnswerMetadata, FrameSink, StreamContext, StreamDecoder, StreamProgress } from '../dialect.ts';
 import { ChunkHead } from './chunk-head.ts';
+import { AnswerRepair } from './compatible/answer.ts';
+import { presetOf } from './compatible/presets.ts';
 import { decodeOpenAiStreamError } from './error.ts';
 import { PlainChunks } from './plain-chunks.ts';
 import { type Choice, type Completion, hasContent, isFilled, isKnownFinish } from './shapes.ts';
@@ -26,6 +28,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   readonly #context: StreamContext;
   readonly #head: ChunkHead;
   readonly #plain = new PlainChunks();
+  readonly #repair: AnswerRepair;
   readonly #roles = new Set<number>();
   readonly #finished = new Map<number, string>();
   readonly #held: string[] = [];
@@ -36,6 +39,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   constructor(context: StreamContext) {
     this.#context = context;
     this.#head = new ChunkHead(context.generationId, context.model);
+    this.#repair = new AnswerRepair(presetOf(context.target));
   }
 
   get progress(): StreamProgress {
@@ -62,11 +66,12 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     const chunk = parse(data);
     if (isFilled(chunk.error)) throw decodeOpenAiStreamError(chunk.error);
     if (name === 'error' || chunk.object === 'error') throw decodeOpenAiStreamError(chunk);
+    const repaired = this.#repair.chunk(chunk);
     this.#observe(chunk);
     const choices = chunk.choices;
     // The usage chunk, and Azure's first chunk with filter results: clients index choices[0] (WIRE 2.19).
     if (!Array.isArray(choices) || choices.length === 0) return;
-    const intact = this.#putRight(choices);
+    const intact = this.#putRight(choices) && !repaired;
     if (choices.some((choice) => isFinished(choice))) this.#split(chunk, choices, out);
     else if (intact && (chunk.usage ?? null) === null) this.#pass(data, chunk, out);
     else this.#write(chunk, out);

@@ -1,0 +1,181 @@
+import type { Target } from '../../dialect.ts';
+
+/** How a provider that speaks OpenAI's language differs from OpenAI. */
+export interface Preset {
+  /** Names that it knows for the token limit: the other one is renamed. */
+  readonly limit: 'any' | 'max_tokens' | 'max_completion_tokens';
+  /** Knows `stream_options`; the others send the usage unasked. */
+  readonly streamOptions: boolean;
+  /** Knows the role `developer`. */
+  readonly developer: boolean;
+  /** Takes `cache_control` on messages, parts and tools. */
+  readonly cacheControl: boolean;
+  /**
+   * How the client's wish for reasoning is said: by `reasoning_effort`, by OpenRouter's own `reasoning`, by an on-off
+   * switch `thinking: {type}`, or not at all.
+   */
+  readonly reasoning: 'reasoning_effort' | 'reasoning' | 'thinking' | 'none';
+  /** What of an earlier answer's reasoning goes back: nothing, all as it came, or the text within a tool loop. */
+  readonly history: 'drop' | 'as it came' | 'reasoning_content';
+  /** `response_format: json_schema`; without it the schema is told in a system message. */
+  readonly jsonSchema: boolean;
+  /** Takes URLs of images; the others get the bytes. */
+  readonly imageUrls: boolean;
+  /** Ids of tool calls must be nine letters or digits. */
+  readonly shortCallIds: boolean;
+  readonly mostTemperature: number;
+  readonly renamed: Readonly<Record<string, string>>;
+  /** Fields that it refuses. */
+  readonly refuses: readonly string[];
+  /** Models may print their thinking into the text, between tags. */
+  readonly thinkTags: boolean;
+}
+
+const OPENAI: Preset = {
+  limit: 'any',
+  streamOptions: true,
+  developer: true,
+  cacheControl: false,
+  reasoning: 'reasoning_effort',
+  history: 'drop',
+  jsonSchema: true,
+  imageUrls: true,
+  shortCallIds: false,
+  mostTemperature: 2,
+  renamed: {},
+  refuses: [],
+  thinkTags: false,
+};
+
+/** One of the operator's own: what is not known of it is not held back from it. */
+const UNKNOWN: Preset = { ...OPENAI, thinkTags: true };
+
+/** What only OpenAI itself has. */
+const OF_OPENAI = [
+  'audio',
+  'metadata',
+  'modalities',
+  'moderation',
+  'prediction',
+  'prompt_cache_key',
+  'prompt_cache_options',
+  'prompt_cache_retention',
+  'safety_identifier',
+  'store',
+  'verbosity',
+  'web_search_options',
+];
+
+const COMPATIBLE: Preset = { ...UNKNOWN, limit: 'max_tokens', developer: false, refuses: OF_OPENAI };
+
+/** By well-known name. Each from the provider's own API reference. */
+const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
+  ['openai', OPENAI],
+  ['azure', OPENAI],
+  [
+    'mistral',
+    {
+      ...COMPATIBLE,
+      streamOptions: false,
+      shortCallIds: true,
+      mostTemperature: 1.5,
+      renamed: { seed: 'random_seed' },
+      reasoning: 'none',
+      refuses: [...OF_OPENAI, 'logit_bias', 'logprobs', 'top_logprobs', 'user', 'service_tier'],
+    },
+  ],
+  [
+    'groq',
+    {
+      ...COMPATIBLE,
+      limit: 'max_completion_tokens',
+      refuses: [...OF_OPENAI, 'logit_bias', 'logprobs', 'top_logprobs'],
+    },
+  ],
+  ['xai', { ...COMPATIBLE, limit: 'any', refuses: OF_OPENAI.filter((name) => name !== 'web_search_options') }],
+  [
+    'deepseek',
+    {
+      ...COMPATIBLE,
+      reasoning: 'thinking',
+      history: 'reasoning_content',
+      jsonSchema: false,
+      refuses: [...OF_OPENAI, 'parallel_tool_calls', 'service_tier'],
+    },
+  ],
+  ['together', COMPATIBLE],
+  ['fireworks', { ...COMPATIBLE, refuses: [...OF_OPENAI, 'service_tier'] }],
+  [
+    'cerebras',
+    {
+      ...COMPATIBLE,
+      limit: 'max_completion_tokens',
+      mostTemperature: 1.5,
+      refuses: [...OF_OPENAI, 'frequency_penalty', 'presence_penalty', 'logit_bias'],
+    },
+  ],
+  [
+    'perplexity',
+    {
+      ...COMPATIBLE,
+      streamOptions: false,
+      refuses: [
+        ...OF_OPENAI.filter((name) => name !== 'web_search_options'),
+        'logit_bias',
+        'logprobs',
+        'seed',
+        'service_tier',
+        'top_logprobs',
+      ],
+    },
+  ],
+  ['openrouter', { ...UNKNOWN, cacheControl: true, reasoning: 'reasoning', history: 'as it came' }],
+  [
+    'moonshot',
+    {
+      ...COMPATIBLE,
+      reasoning: 'thinking',
+      history: 'reasoning_content',
+      imageUrls: false,
+      mostTemperature: 1,
+      refuses: [...OF_OPENAI, 'logit_bias', 'logprobs', 'top_logprobs', 'service_tier'],
+    },
+  ],
+  ['ollama', { ...COMPATIBLE, imageUrls: false }],
+  ['lmstudio', { ...COMPATIBLE, imageUrls: false }],
+  ['vllm', { ...COMPATIBLE, limit: 'any', refuses: [] }],
+]);
+
+/** Hosts of those that an operator may have given another name. */
+const HOSTS: ReadonlyMap<string, string> = new Map([
+  ['api.openai.com', 'openai'],
+  ['api.mistral.ai', 'mistral'],
+  ['codestral.mistral.ai', 'mistral'],
+  ['api.groq.com', 'groq'],
+  ['api.x.ai', 'xai'],
+  ['api.deepseek.com', 'deepseek'],
+  ['api.together.xyz', 'together'],
+  ['api.together.ai', 'together'],
+  ['api.fireworks.ai', 'fireworks'],
+  ['api.cerebras.ai', 'cerebras'],
+  ['api.perplexity.ai', 'perplexity'],
+  ['openrouter.ai', 'openrouter'],
+  ['api.moonshot.ai', 'moonshot'],
+  ['api.moonshot.cn', 'moonshot'],
+]);
+
+const found = new Map<string, Preset>();
+
+/** The preset of a provider: by the host of its base URL, else by its name. */
+export function presetOf({ provider, baseUrl }: Pick<Target, 'provider' | 'baseUrl'>): Preset {
+  const key = `${provider} ${baseUrl}`;
+  let preset = found.get(key);
+  if (!preset) {
+    const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : '';
+    preset = PRESETS.get(host.endsWith('.openai.azure.com') ? 'azure' : (HOSTS.get(host) ?? provider)) ?? UNKNOWN;
+    // Configurations are few, but change while the process lives.
+    if (found.size > 1_000) found.clear();
+    found.set(key, preset);
+  }
+  return preset;
+}

@@ -102,6 +102,7 @@ function assistantBlocks(turn: AssistantTurn, fields: Fields): ContentBlockParam
   const blocks: ContentBlockParam[] = [...thinkingBlocks(turn, fields), ...texts(turn.parts)];
   if (turn.refusal) blocks.push({ type: 'text', text: turn.refusal });
   for (const call of turn.toolCalls) {
+    if (call.thoughtSignature !== null) fields.warn(`${call.path}.extra_content`, 'not of this provider, dropped');
     blocks.push({
       type: 'tool_use',
       id: toolId(call.id),

@@ -23,9 +23,11 @@ export function structuredOutput(controls: Controls, model: string, fields: Fiel
   if (responseFormat.type === 'json_object') return { ...NOTHING, instruction: JSON_INSTRUCTION };
   const { schema, name, description } = responseFormat;
   if (hasNativeOutput(model)) {
+    // The API has no place for name and description; JSON Schema has.
+    const titled = { title: name, ...(description === null ? {} : { description }), ...schema };
     return {
       ...NOTHING,
-      format: { type: 'json_schema', schema: closed(schema, 'response_format.json_schema.schema', fields) },
+      format: { type: 'json_schema', schema: closed(titled, 'response_format.json_schema.schema', fields) },
     };
   }
   return {

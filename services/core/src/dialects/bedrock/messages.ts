@@ -108,6 +108,7 @@ class ConversationEncoder {
     for (const part of turn.parts) blocks.push(...this.#text(part));
     if (turn.refusal) blocks.push({ text: turn.refusal });
     for (const call of turn.toolCalls) {
+      if (call.thoughtSignature !== null) this.#fields.warn(`${call.path}.extra_content`, 'not of this model, dropped');
       const input = toolInput(call.arguments, call.path, this.#fields);
       blocks.push({ toolUse: { toolUseId: toolUseId(call.id), name: call.name, input } });
     }

@@ -1,11 +1,11 @@
 import type { ChatBody } from '../../chat/index.ts';
+import { unreadMessageFields } from './message-fields.ts';
 
 /** Fields that every dialect reads through `readConversation` and `readControls`, or that are the gateway's own. */
 const READ_ELSEWHERE = new Set([
   'model',
   'messages',
   'models',
-  'provider',
   'providerOptions',
   'stream',
   'stream_options',
@@ -25,7 +25,7 @@ const READ_ELSEWHERE = new Set([
  */
 export class Fields {
   readonly warnings: string[] = [];
-  readonly #body: Readonly<Record<string, unknown>>;
+  readonly #body: ChatBody;
   readonly #provider: string;
   readonly #taken = new Set(READ_ELSEWHERE);
 
@@ -47,6 +47,10 @@ export class Fields {
 
   /** Warns of every field that nobody has taken. Call last. */
   finish(): readonly string[] {
+    this.warnings.push(...unreadMessageFields(this.#body));
+    if (this.#body.stream_options?.include_obfuscation === true) {
+      this.warn('stream_options.include_obfuscation', 'not done for this provider, dropped');
+    }
     for (const [name, value] of Object.entries(this.#body)) {
       if (value === null || value === undefined || this.#taken.has(name)) continue;
       this.warn(name, `not taken by the provider ${this.#provider}, dropped`);

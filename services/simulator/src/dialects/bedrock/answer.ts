@@ -3,6 +3,7 @@ import type { Directives } from '../../faults/directives.ts';
 import { composeAnswer, type SpokenChoice, type SpokenUsage } from '../../speech/answer.ts';
 import { sign } from '../../speech/signature.ts';
 import { PrefixCache } from '../../text/prefixCache.ts';
+import { hidesThinking } from './claude.ts';
 import type { CacheUse, PromptCache } from './promptCache.ts';
 import type { ConverseCall } from './request.ts';
 
@@ -45,7 +46,7 @@ export function answerConverse(
   const usual = stopped === undefined ? stopReasons[choice.finish] : 'stop_sequence';
   const wantsStop = body.additionalModelResponseFieldPaths?.includes('/stop_sequence') === true;
   return {
-    blocks: blocksOf(choice, directives),
+    blocks: blocksOf(choice, hidesThinking(body), directives),
     stopReason: directives['stop-reason'] ?? (choice.refusal === undefined ? usual : 'content_filtered'),
     usage: usageOf(usage, cacheUse(usage, cache.use(body, model), directives)),
     additional: wantsStop ? { stop_sequence: stopped ?? null } : undefined,
@@ -57,12 +58,12 @@ export function answerConverse(
   };
 }
 
-function blocksOf(choice: SpokenChoice, directives: Directives): SpokenBlock[] {
+function blocksOf(choice: SpokenChoice, hidden: boolean, directives: Directives): SpokenBlock[] {
   const tagged = directives['think-as'] === 'tag' && choice.thinking.length > 0;
   const said = choice.refusal ?? choice.text;
   const text = tagged ? [...taggedThinking(choice.thinking), ...said] : said;
   return [
-    ...(tagged ? [] : reasoningBlocks(choice.thinking, directives)),
+    ...(tagged ? [] : reasoningBlocks(choice.thinking, hidden, directives)),
     ...(text.length > 0 ? [{ type: 'text' as const, tokens: text }] : []),
     ...choice.calls.map(({ id, name, arguments: json }) => ({
       type: 'toolUse' as const,
@@ -79,8 +80,10 @@ function taggedThinking(tokens: readonly string[]): string[] {
   return tokens.map((token, at) => `${at === 0 ? '<think>' : ''}${token}${at === last ? '</think>' : ''}`);
 }
 
-function reasoningBlocks(tokens: readonly string[], directives: Directives): SpokenBlock[] {
-  if (tokens.length === 0) return [];
+/** With `display: "omitted"` Claude thinks and shows the signature alone. */
+function reasoningBlocks(thought: readonly string[], hidden: boolean, directives: Directives): SpokenBlock[] {
+  if (thought.length === 0) return [];
+  const tokens = hidden && directives['think-as'] !== 'redacted' ? [] : thought;
   const text = tokens.join('');
   if (directives['think-as'] === 'redacted') return [{ type: 'redacted', data: redact(text) }];
   return [{ type: 'reasoning', tokens, signature: sign('thinking', text) }];

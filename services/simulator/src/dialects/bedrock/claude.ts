@@ -75,6 +75,11 @@ function isEffort(wish: unknown): wish is keyof typeof effortTokens {
   return typeof wish === 'string' && Object.hasOwn(effortTokens, wish);
 }
 
+export function hidesThinking({ additionalModelRequestFields: fields }: ConverseBody): boolean {
+  const thinking = thinkingField(fields ?? {});
+  return isObject(thinking) && thinking.display === 'omitted';
+}
+
 function thinkingField(fields: JsonObject): unknown {
   return fields.thinking ?? fields.reasoning_config;
 }

@@ -1,4 +1,6 @@
 import type { Dialect } from '../dialect.ts';
+import { urlsToFetch } from '../gemini/media.ts';
+import { presetOf } from './compatible/presets.ts';
 import { decodeOpenAiError } from './error.ts';
 import { encodeOpenAiChat } from './request.ts';
 import { decodeOpenAiChat } from './response.ts';
@@ -9,6 +11,8 @@ export const openai: Dialect = {
   name: 'openai',
   framing: 'sse',
   authorization: 'header',
+  /** Some compatible providers take images as bytes only. */
+  remoteMedia: (request, target) => (presetOf(target).imageUrls ? [] : urlsToFetch(request)),
   encodeChat: encodeOpenAiChat,
   decodeChat: decodeOpenAiChat,
   streamDecoder: (context) => new OpenAiStream(context),

@@ -2,6 +2,7 @@ import type { FailureClass, GatewayError } from '../../errors/index.ts';
 import type { ErrorAnswer } from '../dialect.ts';
 import { classOfStatus, providerError } from '../provider-error.ts';
 import { retryAfterMs } from '../retry-after.ts';
+import { detailText, isModerated, isTooLong, messageOf } from './compatible/error.ts';
 
 interface OpenAiErrorObject {
   message?: unknown;
@@ -23,7 +24,7 @@ export function decodeOpenAiError(answer: ErrorAnswer): GatewayError {
     param: stringOrNull(error.param),
     code,
     retryAfterMs: retryAfterMs(answer.header, answer.now),
-    failure: classify(answer.status, code, type, message),
+    failure: isModerated(error) ? 'content_filter' : classify(answer.status, code, type, message),
   });
 }
 
@@ -42,7 +43,7 @@ export function decodeOpenAiStreamError(raw: unknown): GatewayError {
     param: stringOrNull(error.param),
     code,
     retryAfterMs: undefined,
-    failure: classify(status, code, type, message),
+    failure: isModerated(error) ? 'content_filter' : classify(status, code, type, message),
   });
 }
 
@@ -62,34 +63,19 @@ function errorObject(body: Buffer): OpenAiErrorObject {
   return { ...outer, message: message ?? detailText(detail) };
 }
 
-/** FastAPI's `detail`: text, or a list of `{msg}`. */
-function detailText(detail: unknown): string | undefined {
-  if (typeof detail === 'string') return detail;
-  if (!Array.isArray(detail)) return undefined;
-  return detail
-    .map((item: { msg?: unknown } | null) => item?.msg)
-    .filter((message) => typeof message === 'string')
-    .join('; ');
-}
-
-function messageOf(error: OpenAiErrorObject): string {
-  return typeof error.message === 'string' ? error.message : '';
-}
-
 function stringOrNull(value: unknown): string | null {
   if (typeof value === 'string') return value;
   return typeof value === 'number' ? String(value) : null;
 }
 
 function classify(status: number, code: string | null, type: string | null, message: string): FailureClass {
-  if (code === 'context_length_exceeded' || /maximum context length|context window/i.test(message)) {
-    if (status < 500 && status !== 429) return 'context_length';
-  }
+  if (isTooLong(code, type, message) && status < 500 && status !== 429) return 'context_length';
   if (code === 'content_filter' || code === 'content_policy_violation' || type === 'content_filter') {
     return 'content_filter';
   }
   if (code === 'invalid_api_key') return 'auth';
-  return classOfStatus(status);
+  // Groq's way of saying that there is no capacity.
+  return status === 498 ? 'overloaded' : classOfStatus(status);
 }
 
 function statusOf(code: string | null, type: string | null): number {

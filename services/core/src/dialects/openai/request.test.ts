@@ -21,7 +21,7 @@ const target = {
 function encode(body: unknown, to: Target = target): EncodedRequest {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   const store = Buffer.concat([Buffer.alloc(HEADROOM), bytes, Buffer.alloc(HEADROOM)]);
-  return encodeOpenAiChat(readChatRequest(store, HEADROOM, HEADROOM + bytes.length), to);
+  return encodeOpenAiChat(readChatRequest(store, HEADROOM, HEADROOM + bytes.length), to, new Map());
 }
 
 const encoded = (body: unknown, to?: Target): Record<string, unknown> => JSON.parse(encode(body, to).body.toString());
@@ -363,7 +363,7 @@ describe('messages', () => {
     const store = Buffer.concat([Buffer.alloc(HEADROOM), bytes, Buffer.alloc(HEADROOM)]);
     const request = readChatRequest(store, HEADROOM, HEADROOM + bytes.length);
     for (const model of ['m', 'a-much-longer-model-name-than-before', 'a/b']) {
-      const sent = encodeOpenAiChat(request, { ...target, model }).body;
+      const sent = encodeOpenAiChat(request, { ...target, model }, new Map()).body;
       assert.equal(sent.buffer, store.buffer, 'in place');
       assert.deepEqual(JSON.parse(sent.toString()), {
         model,

@@ -1,7 +1,10 @@
 import { type ChatRequest, fullMember, readReasoning } from '../../chat/index.ts';
-import { type Edit, findMember, removeMembers } from '../../json/index.ts';
-import type { EncodedRequest, Target } from '../dialect.ts';
-import { messageEdits } from './messages.ts';
+import { arrayElements, type Edit, findMember, removeMembers } from '../../json/index.ts';
+import type { EncodedRequest, FetchedMedia, Target } from '../dialect.ts';
+import { adaptFields, type FieldChanges, schemaInstruction } from './compatible/fields.ts';
+import { HistoryRules } from './compatible/history.ts';
+import { type Preset, presetOf } from './compatible/presets.ts';
+import { messageEdits, toolEdits } from './messages.ts';
 
 /** Top-level fields that are the gateway's own: OpenAI refuses requests with fields that it does not know. */
 const GATEWAY_FIELDS = new Set(['providerOptions', 'models', 'provider', 'reasoning']);
@@ -21,9 +24,11 @@ const RESERVED = new Set([
  * The client's own bytes with as few edits as possible: the provider's model id, the gateway's fields taken out, usage
  * always asked of a stream, and `providerOptions.<provider>` merged in.
  */
-export function encodeOpenAiChat(request: ChatRequest, target: Target): EncodedRequest {
+export function encodeOpenAiChat(request: ChatRequest, target: Target, media: FetchedMedia): EncodedRequest {
   const warnings: string[] = [];
-  const { set, drop } = fieldChanges(request, target, warnings);
+  const preset = presetOf(target);
+  const instruction = schemaInstruction(request, preset);
+  const { set, drop } = fieldChanges(request, target, preset, warnings);
   const edits = removeMembers(request.members, ({ key }) => drop.has(key));
   const inserts: string[] = [];
   for (const [key, value] of set) {
@@ -31,7 +36,9 @@ export function encodeOpenAiChat(request: ChatRequest, target: Target): EncodedR
     if (member) edits.push({ start: member.valueStart, end: member.end, text: value });
     else inserts.push(`${JSON.stringify(key)}:${value},`);
   }
-  edits.push(...messageEdits(request, warnings));
+  const rules = new HistoryRules(request.outline.messages, preset, media);
+  edits.push(...messageEdits(request, rules, warnings), ...toolEdits(request, rules, warnings));
+  if (instruction !== null) edits.push(...firstMessage(request, instruction));
   return {
     url: `${target.baseUrl}/chat/completions`,
     headers: headers(target, request.stream),
@@ -40,23 +47,25 @@ export function encodeOpenAiChat(request: ChatRequest, target: Target): EncodedR
   };
 }
 
-interface FieldChanges {
-  /** Values as JSON text, by top-level key. */
-  readonly set: Map<string, string>;
-  /** Keys to take out; none of them is set. */
-  readonly drop: Set<string>;
+/** A system message before all others. */
+function firstMessage({ members, body }: ChatRequest, content: string): Edit[] {
+  const messages = findMember(members, 'messages');
+  const [first] = messages ? arrayElements(body.original(), messages.valueStart) : [];
+  if (!first) return [];
+  return [{ start: first.start, end: first.start, text: `${JSON.stringify({ role: 'system', content })},` }];
 }
 
-function fieldChanges(request: ChatRequest, target: Target, warnings: string[]): FieldChanges {
+function fieldChanges(request: ChatRequest, target: Target, preset: Preset, warnings: string[]): FieldChanges {
   const { outline } = request;
   const set = new Map([['model', JSON.stringify(target.model)]]);
   const drop = new Set(GATEWAY_FIELDS);
   if (request.stream) {
     set.set('stream_options', JSON.stringify({ ...outline.stream_options, include_usage: true }));
   }
-  const effort = reasoningEffort(request, warnings);
+  const effort = preset.reasoning === 'reasoning_effort' ? reasoningEffort(request, warnings) : undefined;
   if (effort !== undefined) set.set('reasoning_effort', JSON.stringify(effort));
   if (outline.response_format?.type === 'json') set.set('response_format', legacyJsonFormat(request));
+  adaptFields(request, preset, { set, drop }, warnings);
   if (outline.provider !== undefined) warnings.push('provider: routing is read from providerOptions.gateway, dropped');
   for (const [key, value] of ownOptions(request, target.provider, warnings)) {
     set.set(key, JSON.stringify(value));

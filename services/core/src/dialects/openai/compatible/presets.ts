@@ -72,6 +72,8 @@ const COMPATIBLE: Preset = { ...UNKNOWN, limit: 'max_tokens', developer: false, 
 const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
   ['openai', OPENAI],
   ['azure', OPENAI],
+  // Dated versions before September 2024.
+  ['azure-old', { ...OPENAI, streamOptions: false }],
   [
     'mistral',
     {
@@ -166,13 +168,14 @@ const HOSTS: ReadonlyMap<string, string> = new Map([
 
 const found = new Map<string, Preset>();
 
-/** The preset of a provider: by the host of its base URL, else by its name. */
-export function presetOf({ provider, baseUrl }: Pick<Target, 'provider' | 'baseUrl'>): Preset {
+/** The preset of a provider: the one it is set to, else by the host of its base URL, else by its name. */
+export function presetOf({ provider, baseUrl, settings }: Pick<Target, 'provider' | 'baseUrl' | 'settings'>): Preset {
+  if (settings.preset !== undefined) return PRESETS.get(settings.preset) ?? UNKNOWN;
   const key = `${provider} ${baseUrl}`;
   let preset = found.get(key);
   if (!preset) {
     const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : '';
-    preset = PRESETS.get(host.endsWith('.openai.azure.com') ? 'azure' : (HOSTS.get(host) ?? provider)) ?? UNKNOWN;
+    preset = PRESETS.get(HOSTS.get(host) ?? provider) ?? UNKNOWN;
     // Configurations are few, but change while the process lives.
     if (found.size > 1_000) found.clear();
     found.set(key, preset);

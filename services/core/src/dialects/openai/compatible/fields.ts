@@ -1,0 +1,97 @@
+import { type ChatRequest, fullMember, readReasoning } from '../../../chat/index.ts';
+import type { Preset } from './presets.ts';
+
+export interface FieldChanges {
+  /** Values as JSON text, by top-level key. */
+  readonly set: Map<string, string>;
+  /** Keys to take out; none of them is set. */
+  readonly drop: Set<string>;
+}
+
+/** Changes top-level fields to what the provider knows; what it refuses is dropped, with a warning. */
+export function adaptFields(request: ChatRequest, preset: Preset, changes: FieldChanges, warnings: string[]): void {
+  if (!preset.jsonSchema && isSchema(request)) {
+    changes.set.set('response_format', '{"type":"json_object"}');
+    warnings.push('response_format: the provider cannot hold the model to a schema, the model is told of it');
+  }
+  const { outline } = request;
+  const { set, drop } = changes;
+  const remove = (key: string): void => {
+    set.delete(key);
+    drop.add(key);
+  };
+  const dropped = (key: string): void => {
+    if (outline[key] === undefined) return;
+    if (outline[key] !== null) warnings.push(`${key}: not taken by this provider, dropped`);
+    remove(key);
+  };
+  adaptLimit(request, preset, set, remove);
+  if (!preset.streamOptions) remove('stream_options');
+  for (const key of preset.refuses) dropped(key);
+  for (const [key, name] of Object.entries(preset.renamed)) {
+    if (outline[key] === undefined || outline[key] === null) continue;
+    set.set(name, JSON.stringify(fullMember(request, key)));
+    remove(key);
+  }
+  const { temperature } = outline;
+  if (typeof temperature === 'number' && temperature > preset.mostTemperature) {
+    warnings.push(`temperature: ${temperature} lowered to ${preset.mostTemperature}, the provider's maximum`);
+    set.set('temperature', String(preset.mostTemperature));
+  }
+  adaptReasoning(request, preset, changes, warnings);
+}
+
+function adaptLimit(
+  { outline }: ChatRequest,
+  { limit }: Preset,
+  set: FieldChanges['set'],
+  remove: (key: string) => void,
+): void {
+  if (limit === 'any') return;
+  const value = outline.max_completion_tokens ?? outline.max_tokens ?? null;
+  const other = limit === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
+  if (outline[other] === undefined) return;
+  remove(other);
+  if (value !== null) set.set(limit, String(value));
+}
+
+function adaptReasoning(
+  { outline }: ChatRequest,
+  preset: Preset,
+  { set, drop }: FieldChanges,
+  warnings: string[],
+): void {
+  if (preset.reasoning === 'reasoning_effort') return;
+  const wish = readReasoning(outline);
+  if (wish === null) return;
+  set.delete('reasoning_effort');
+  if (preset.reasoning === 'reasoning') {
+    // OpenRouter's own field, and the older name where it stands alone.
+    if (typeof outline.reasoning !== 'object' || outline.reasoning === null) return;
+    drop.delete('reasoning');
+    drop.add('reasoning_effort');
+    return;
+  }
+  drop.add('reasoning_effort');
+  if (preset.reasoning === 'thinking') {
+    set.set('thinking', JSON.stringify({ type: wish.enabled ? 'enabled' : 'disabled' }));
+    const finer = wish.maxTokens !== null || (wish.enabled && wish.effort !== null);
+    if (finer) warnings.push('reasoning: the provider can only switch it on and off, switched on');
+    if (wish.exclude) warnings.push('reasoning.exclude: not taken by this provider, dropped');
+  } else if (wish.enabled) warnings.push('reasoning: not taken by this provider, dropped');
+}
+
+const isSchema = ({ outline }: ChatRequest): boolean =>
+  outline.response_format?.type === 'json_schema' || outline.response_format?.type === 'json';
+
+/** What the model is told where it cannot be held to a schema; null where it can, or need not be. */
+export function schemaInstruction(request: ChatRequest, preset: Preset): string | null {
+  if (preset.jsonSchema || !isSchema(request)) return null;
+  const { json_schema: named, schema: bare } = fullMember(request, 'response_format') as {
+    json_schema?: { schema?: unknown };
+    schema?: unknown;
+  };
+  const schema = named?.schema ?? bare;
+  const matching = schema === undefined ? '' : ` It must match this JSON Schema: ${JSON.stringify(schema)}`;
+  return `Answer with one JSON object and nothing else.${matching}`;
+}

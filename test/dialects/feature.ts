@@ -13,15 +13,11 @@ export type Fate =
   /** It succeeds; what could not be done is named in the warnings, by the beginning of its path. */
   | { readonly kind: 'warns'; readonly path: string }
   /** An error of the caller, before anything is sent. */
-  | { readonly kind: 'refuses'; readonly status: number; readonly code: string }
-  /** It ought to work and does not yet: the test is run, loudly, as one to do. */
-  | { readonly kind: 'lacking'; readonly what: string };
+  | { readonly kind: 'refuses'; readonly status: number; readonly code: string };
 
 export const WORKS: Fate = { kind: 'works' };
 export const warns = (path: string): Fate => ({ kind: 'warns', path });
 export const refuses = (code: string, status = 400): Fate => ({ kind: 'refuses', status, code });
-
-export const lacks = (what: string): Fate => ({ kind: 'lacking', what });
 
 export interface Context {
   readonly bench: MatrixBench;
@@ -52,7 +48,7 @@ export const each = (names: readonly ProviderName[], fate: Fate): Partial<Record
 
 export const CLAUDES = ['anthropic', 'vertexclaude', 'bedrock'] as const;
 export const GEMINIS = ['gemini', 'vertex'] as const;
-export const OPENAIS = ['openai', 'azure'] as const;
+export const OPENAIS = ['openai', 'azure', 'local'] as const;
 
 interface Asking {
   readonly row?: string | null;

@@ -21,7 +21,15 @@ export interface ProviderRow {
   readonly basePath: string;
 }
 
-export type ProviderName = 'openai' | 'azure' | 'anthropic' | 'vertexclaude' | 'bedrock' | 'gemini' | 'vertex';
+export type ProviderName =
+  | 'openai'
+  | 'azure'
+  | 'local'
+  | 'anthropic'
+  | 'vertexclaude'
+  | 'bedrock'
+  | 'gemini'
+  | 'vertex';
 
 /** The simulator takes signatures of this key pair only. */
 const AWS = { region: 'us-east-1', accessKeyId: 'AKIDSIMULATOR', secretAccessKey: 'simulator-secret' };
@@ -47,6 +55,16 @@ export const PROVIDERS: readonly ProviderRow[] = [
     family: 'openai',
     settings: { apiKey: 'azure-simulated', apiVersion: '2024-10-21' },
     basePath: '',
+  },
+  {
+    name: 'local',
+    title: 'OpenAI-compatible',
+    dialect: 'openai',
+    model: 'local/llama-4',
+    upstream: 'llama-4-maverick',
+    family: 'openai',
+    settings: { apiKey: 'sk-simulated-too' },
+    basePath: '/v1',
   },
   {
     name: 'anthropic',

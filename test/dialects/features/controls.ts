@@ -86,7 +86,7 @@ export const CONTROLS: readonly Feature[] = [
   }),
   asking({
     name: 'user',
-    fates: { gemini: warns('user'), bedrock: warns('user') },
+    fates: { gemini: warns('user') },
     ask: { messages: [user('Who am I?')], user: 'user-1' },
   }),
   {
@@ -174,7 +174,7 @@ export const CONTROLS: readonly Feature[] = [
     },
   },
   {
-    row: '`strict`: nothing dropped in silence or with a warning',
+    row: '`strict`: refuses what would be warned of',
     name: 'strict refuses what would be dropped',
     async run({ bench, provider }) {
       const body = {

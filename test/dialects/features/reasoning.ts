@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type OpenAI from 'openai';
 import type { Answer } from '../answer.ts';
 import type { Ask, Context, Feature } from '../feature.ts';
-import { asking, lacks } from '../feature.ts';
+import { asking, each, OPENAIS, warns } from '../feature.ts';
+import type { ProviderRow } from '../providers.ts';
 
 const user = (content: string) => ({ role: 'user', content }) as const;
 const QUESTION = user('How many canals has Mars?');
@@ -20,9 +21,16 @@ const WEATHER_LOOP: Ask = {
   reasoning: { effort: 'low' },
 };
 
+/** Converse counts reasoning among the output and does not say how much of it there was. */
+function assertCounted(usage: Answer['usage'], { dialect }: ProviderRow): void {
+  const count = usage?.completion_tokens_details?.reasoning_tokens;
+  if (dialect === 'bedrock') assert.equal(count, undefined, 'what is not counted is absent');
+  else assert.ok((count ?? 0) > 0, 'reasoning is counted');
+}
+
 /** Reasoning is counted everywhere; OpenAI’s chat completions do not show it. */
 function assertReasoned({ usage, reasoning, details, text }: Answer, { provider }: Context): void {
-  assert.ok((usage?.completion_tokens_details?.reasoning_tokens ?? 0) > 0, 'reasoning is counted');
+  assertCounted(usage, provider);
   if (provider.family === 'openai') return;
   assert.ok(reasoning, 'reasoning to be read');
   assert.ok(!text?.includes(reasoning), 'no reasoning in the content');
@@ -50,10 +58,7 @@ export const REASONING: readonly Feature[] = [
   asking({
     row: 'a budget of reasoning tokens',
     name: 'reasoning.max_tokens',
-    fates: {
-      openai: { kind: 'warns', path: 'reasoning.max_tokens' },
-      azure: { kind: 'warns', path: 'reasoning.max_tokens' },
-    },
+    fates: each(OPENAIS, warns('reasoning.max_tokens')),
     ask: { messages: [QUESTION], reasoning: { max_tokens: 2_048 }, max_tokens: 8_000 },
     check: (answer, context) => {
       if (context.provider.family !== 'openai') assertReasoned(answer, context);
@@ -61,10 +66,9 @@ export const REASONING: readonly Feature[] = [
   }),
   ...(['reasoning', 'reasoning_content', 'tag'] as const).map((spelling) =>
     asking({
-      row: 'reasoning of OpenAI-compatible models',
+      row: 'reasoning of compatible models, `<think>` too',
       name: `reasoning in the open, spelt ${spelling}`,
-      only: ['openai'],
-      fates: spelling === 'reasoning' ? {} : { openai: lacks(`${spelling} does not become reasoning`) },
+      only: ['local'],
       sameAsOpenAi: false,
       ask: { messages: [user(`[[sim think=6 think-as=${spelling}]] How many canals has Mars?`)] },
       check: ({ reasoning, text }) => {
@@ -85,14 +89,11 @@ export const REASONING: readonly Feature[] = [
   asking({
     row: 'hidden reasoning (`exclude`)',
     name: 'reasoning.exclude',
-    fates: {
-      openai: { kind: 'warns', path: 'reasoning.exclude' },
-      azure: { kind: 'warns', path: 'reasoning.exclude' },
-    },
+    fates: each(OPENAIS, warns('reasoning.exclude')),
     ask: { messages: [QUESTION], reasoning: { effort: 'low', exclude: true } },
-    check: ({ reasoning, usage }) => {
+    check: ({ reasoning, usage }, { provider }) => {
       assert.equal(reasoning, null);
-      assert.ok((usage?.completion_tokens_details?.reasoning_tokens ?? 0) > 0, 'reasoned all the same');
+      assertCounted(usage, provider);
     },
   }),
   {

@@ -54,7 +54,7 @@ export function providerError(fault: ProviderFault): GatewayError {
       return new GatewayError('invalid_request_error', said || 'The provider refused this content.', {
         ...options,
         param: fault.param,
-        code: fault.code ?? 'content_filter',
+        code: 'content_filter',
       });
     case 'bad_request':
       return badRequest(fault, said, options);

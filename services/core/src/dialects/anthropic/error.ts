@@ -54,6 +54,7 @@ export function providerFailure(error: AnthropicError): GatewayError {
 function classify(status: number, message: string): FailureClass {
   if (status === 400 && /prompt is too long|exceed(s|ed)? (the )?(context|maximum)|context window/i.test(message))
     return 'context_length';
+  if (status === 400 && /content filtering policy/i.test(message)) return 'content_filter';
   if (status === 413) return 'context_length';
   if (status === 400 && /credit balance is too low/i.test(message)) return 'auth';
   return classOfStatus(status);

@@ -5,6 +5,7 @@ import type { FetchedMedia, Target } from '../dialect.ts';
 import { Fields } from '../translation/index.ts';
 import { limitCacheMarks, markAutomatically } from './cache.ts';
 import { encodeMessages } from './messages.ts';
+import { claudeSampling } from './models.ts';
 import { structuredOutput } from './structured-output.ts';
 import { decideThinking, lacksThinking } from './thinking.ts';
 import { encodeTools } from './tools.ts';
@@ -46,7 +47,7 @@ export function anthropicBody(request: ChatRequest, target: Target, media: Fetch
     ...tools,
     ...thinking.body,
     ...outputConfig(thinking.effort, format.format),
-    ...sampling(controls, thinking.on, fields),
+    ...sampling(controls, target.model, thinking.on, fields),
     ...stopSequences(controls.stop, fields),
     ...identity(controls, fields),
     ...(request.stream ? { stream: true } : {}),
@@ -85,27 +86,39 @@ interface Sampling {
   top_k?: number;
 }
 
-function sampling(controls: Controls, thinking: boolean, fields: Fields): Sampling {
-  const out: Sampling = {};
+function sampling(controls: Controls, model: string, thinks: boolean, fields: Fields): Sampling {
   fields.take('temperature');
   fields.take('top_p');
   const topK = fields.take('top_k');
-  const { temperature, topP } = controls;
-  if (thinking) {
-    // The API refuses changed sampling beside thinking.
-    if (temperature !== null && temperature !== 1) fields.warn('temperature', 'not allowed with reasoning, dropped');
-    if (topP !== null && topP >= 0.95) out.top_p = topP;
-    else if (topP !== null) fields.warn('top_p', 'below 0.95 not allowed with reasoning, dropped');
-    if (topK !== undefined) fields.warn('top_k', 'not allowed with reasoning, dropped');
-    return out;
+  const drop = (name: string, why: string): undefined => {
+    fields.warn(name, `${why}, dropped`);
+    return undefined;
+  };
+  const allowed = claudeSampling(model);
+  let temperature = controls.temperature ?? undefined;
+  let topP = controls.topP ?? undefined;
+  let chosen = typeof topK === 'number' ? topK : undefined;
+  if (thinks || allowed === 'none') {
+    // The API refuses changed sampling beside thinking, and the newest models refuse it at all.
+    const why = thinks ? 'not allowed with reasoning' : 'no longer taken by the model';
+    if (temperature !== undefined && temperature !== 1) temperature = drop('temperature', why);
+    else if (thinks) temperature = undefined;
+    const least = allowed === 'none' ? 0.99 : 0.95;
+    if (topP !== undefined && topP < least) topP = drop('top_p', `below ${least} ${why}`);
+    if (chosen !== undefined) chosen = drop('top_k', why);
   }
-  if (temperature !== null) {
-    if (temperature > 1) fields.warn('temperature', `${temperature} lowered to 1, the provider's maximum`);
-    out.temperature = Math.min(1, temperature);
+  if (allowed === 'one' && temperature !== undefined && topP !== undefined) {
+    topP = drop('top_p', 'the model takes temperature or top_p');
   }
-  if (topP !== null) out.top_p = topP;
-  if (typeof topK === 'number') out.top_k = topK;
-  return out;
+  if (temperature !== undefined && temperature > 1) {
+    fields.warn('temperature', `${temperature} lowered to 1, the provider's maximum`);
+    temperature = 1;
+  }
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topP === undefined ? {} : { top_p: topP }),
+    ...(chosen === undefined ? {} : { top_k: chosen }),
+  };
 }
 
 function stopSequences(stop: readonly string[], fields: Fields): Pick<MessageCreateParams, 'stop_sequences'> {

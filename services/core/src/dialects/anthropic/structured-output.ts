@@ -70,9 +70,16 @@ export function closed(
       fields.warn(`${path}.${key}`, 'not taken by the provider, dropped');
     else copy[key] = closedValue(value, `${path}.${key}`, fields);
   }
-  if (copy.type === 'object' && copy.additionalProperties === undefined) copy.additionalProperties = false;
+  if (isObjectType(copy.type) && copy.additionalProperties !== false) {
+    if (copy.additionalProperties !== undefined) {
+      fields.warn(`${path}.additionalProperties`, 'the provider takes closed objects only, dropped');
+    }
+    copy.additionalProperties = false;
+  }
   return copy;
 }
+
+const isObjectType = (type: unknown): boolean => type === 'object' || (Array.isArray(type) && type.includes('object'));
 
 function closedValue(value: unknown, path: string, fields: Fields): unknown {
   if (Array.isArray(value)) return value.map((item, i) => closedValue(item, `${path}.${i}`, fields));

@@ -6,6 +6,7 @@ import type {
 } from '@anthropic-ai/sdk/resources/messages';
 import { type AssistantTurn, EFFORT_SHARE, type ReasoningWish } from '../../chat/index.ts';
 import type { Fields } from '../translation/index.ts';
+import { takesThinkingBudget } from './models.ts';
 
 /** `format` of the reasoning details that come from here and may go back here (WIRE 2.8). */
 export const REASONING_FORMAT = 'anthropic-claude-v1';
@@ -22,7 +23,7 @@ interface Circumstances {
   readonly model: string;
   /** The request forces a tool call, which the API refuses beside thinking. */
   readonly forced: boolean;
-  /** The tool call that is being answered came without its thinking, which the API demands beside thinking. */
+  /** The assistant turn that is answered or continued came without its thinking, which the API demands beside thinking. */
   readonly unexplained: boolean;
   readonly fields: Fields;
 }
@@ -39,9 +40,11 @@ export function decideThinking(wish: ReasoningWish | null, circumstances: Circum
   };
   if (!canThink(model)) return drop('the model does not reason');
   if (forced) return drop('the provider does not reason when a tool call is forced');
-  if (unexplained) return drop('the tool call that is being answered came without its reasoning_details');
+  if (unexplained) return drop('the last assistant message came without its reasoning_details');
   const display = wish.exclude ? { display: 'omitted' as const } : {};
-  if (isAdaptive(model) && wish.maxTokens === null) {
+  const budgetless = wish.maxTokens !== null && !takesThinkingBudget(model);
+  if (budgetless) fields.warn('reasoning.max_tokens', 'the model decides by itself how much it thinks, dropped');
+  if (isAdaptive(model) && (wish.maxTokens === null || budgetless)) {
     return { on: true, body: { thinking: { type: 'adaptive', ...display } }, effort: adaptiveEffort(wish) };
   }
   if (maxTokens <= LEAST_BUDGET) return drop(`max_tokens must be more than ${LEAST_BUDGET}`);
@@ -64,15 +67,15 @@ const canThink = (model: string): boolean => !/claude-(2|instant|3-(5|opus|sonne
 const isAdaptive = (model: string): boolean => /claude-(?:[a-z]+)-(?:4-[6-9]|[5-9])(?:\b|-|@)/.test(model);
 
 /**
- * In a tool loop the API wants the last assistant turn to begin with its thinking. Clients that dropped it must still get
- * an answer (without thinking).
+ * In a tool loop, and where it is to be continued, the API wants the last assistant turn to begin with its thinking. Clients
+ * that dropped it must still get an answer (without thinking).
  */
 export function lacksThinking(messages: readonly MessageParam[]): boolean {
   const last = messages.at(-1);
-  if (last?.role !== 'user' || !hasBlock(last, 'tool_result')) return false;
-  const before = messages.at(-2);
-  if (before?.role !== 'assistant') return false;
-  return !hasBlock(before, 'thinking') && !hasBlock(before, 'redacted_thinking');
+  const inLoop = last?.role === 'user' && hasBlock(last, 'tool_result');
+  const turn = inLoop ? messages.at(-2) : last;
+  if (turn?.role !== 'assistant') return false;
+  return !hasBlock(turn, 'thinking') && !hasBlock(turn, 'redacted_thinking');
 }
 
 const hasBlock = (message: MessageParam, type: ContentBlockParam['type']): boolean =>

@@ -1,3 +1,5 @@
+import { claudeSampling, claudeVersion } from '../anthropic/models.ts';
+
 /** Makers whose models differ in what they take through Converse. `unknown`: an id that tells nothing, such as an inference profile's. */
 export type Family = 'claude' | 'nova' | 'openai' | 'mistral' | 'qwen' | 'deepseek' | 'moonshot' | 'plain' | 'unknown';
 
@@ -15,12 +17,6 @@ const MAKERS: readonly (readonly [RegExp, Family])[] = [
 
 export function familyOf(model: string): Family {
   return MAKERS.find(([pattern]) => pattern.test(model))?.[1] ?? 'unknown';
-}
-
-/** 4.5 for `us.anthropic.claude-opus-4-5-20251101-v1:0`, 3.7 for `claude-3-7-sonnet-...`, 4 for `claude-sonnet-4-2025...`; 0 for no Claude. */
-function claudeVersion(model: string): number {
-  const found = /claude-(?:[a-z]+-)?v?(\d{1,2})(?:-(\d{1,2})(?!\d))?/.exec(model);
-  return found ? Number(found[1]) + Number(found[2] ?? 0) / 10 : 0;
 }
 
 /** Prompt caching by cachePoint (https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html). */
@@ -66,15 +62,10 @@ export const takesSystem = (model: string): boolean =>
 /** Which of temperature and top_p may be changed: newer Claudes take one of them, the newest none. */
 export function samplingOf(model: string): 'all' | 'one' | 'none' {
   if (familyOf(model) === 'openai') return /gpt-oss/.test(model) ? 'all' : 'none';
-  const version = claudeVersion(model);
-  if (version >= 4.7) return 'none';
-  return version >= 4.1 ? 'one' : 'all';
+  return claudeSampling(model);
 }
 
 /** GPT models on Bedrock refuse stopSequences. */
 export const takesStop = (model: string): boolean => familyOf(model) !== 'openai';
-
-/** From 4.7 on Claude decides by itself how many tokens it thinks. */
-export const takesThinkingBudget = (model: string): boolean => claudeVersion(model) < 4.7;
 
 export const isNova2 = (model: string): boolean => /amazon\.nova-2/.test(model);

@@ -4,7 +4,7 @@ import { decideThinking, REASONING_FORMAT } from '../anthropic/thinking.ts';
 import type { Fields } from '../translation/index.ts';
 import { blob } from './media.ts';
 import type { BedrockMessage } from './messages.ts';
-import { type Family, familyOf, isNova2, takesThinkingBudget } from './models.ts';
+import { type Family, familyOf, isNova2 } from './models.ts';
 
 /** `format` of the reasoning details of a model's answers (WIRE 2.8). */
 export const formatOf = (model: string): string => (familyOf(model) === 'claude' ? REASONING_FORMAT : 'unknown');
@@ -45,10 +45,7 @@ export function decideReasoning(wish: ReasoningWish | null, circumstances: Circu
 }
 
 function claude(wish: ReasoningWish, { model, maxTokens, forced, messages, fields }: Circumstances): ReasoningDecision {
-  const budgetless = wish.maxTokens !== null && !takesThinkingBudget(model);
-  if (budgetless && wish.enabled)
-    fields.warn('reasoning.max_tokens', 'the model decides by itself how much it thinks, dropped');
-  const { on, body, effort } = decideThinking(budgetless ? { ...wish, maxTokens: null } : wish, {
+  const { on, body, effort } = decideThinking(wish, {
     maxTokens,
     model,
     forced,

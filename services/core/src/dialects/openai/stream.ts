@@ -80,7 +80,8 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   #observe(chunk: Completion): void {
     if (this.responseId === null && typeof chunk.id === 'string') this.responseId = chunk.id;
     if (this.responseModel === null && typeof chunk.model === 'string') this.responseModel = chunk.model;
-    if (this.#created === null && typeof chunk.created === 'number') this.#created = chunk.created;
+    // Azure's first chunk, on the prompt's filter, has none.
+    if (this.#created === null && typeof chunk.created === 'number' && chunk.created > 0) this.#created = chunk.created;
     const usage = usageFromOpenAi(chunk.usage);
     if (usage === null) return;
     // The later number wins.

@@ -11,12 +11,6 @@ const SHORT_LIFE_MS = 5_000;
 const LONGEST_PAUSE_MS = 5_000;
 /** This many workers in a row that never came to listen: nothing will help. */
 const GIVE_UP_AFTER = 5;
-/**
- * Requests live for milliseconds and leave only young garbage: with room for it the collector hardly runs. And with a
- * process for each CPU, collector threads would only take the CPUs from one another (PERFORMANCE 4). Flags that the
- * operator sets come behind these and win.
- */
-const WORKER_FLAGS = ['--max-semi-space-size=32', '--min-semi-space-size=16', '--single-threaded-gc'];
 
 /** The first process: claims the port, keeps the workers alive, and leads them to a clean end. */
 export class Primary {
@@ -40,7 +34,6 @@ export class Primary {
     this.#claim = await claimPort(host, port);
     cluster.on('message', (worker, message: unknown) => this.#onMessage(worker, message));
     cluster.on('exit', (worker, code, signal) => this.#onExit(worker, code, signal));
-    cluster.setupPrimary({ execArgv: [...WORKER_FLAGS, ...process.execArgv] });
     const count = processes === 'auto' ? availableParallelism() : processes;
     for (let i = 0; i < count; i++) this.#fork();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.stop(signal));

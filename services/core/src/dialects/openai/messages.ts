@@ -14,7 +14,7 @@ const MOST_WARNINGS = 20;
 export function messageEdits(request: ChatRequest, rules: HistoryRules, warnings: string[]): Edit[] {
   const edits: Edit[] = [];
   const touched = request.outline.messages.flatMap((message, i) =>
-    needsEdit(message) || rules.touches(message, i) ? [i] : [],
+    needsEdit(message) || rules.touches(message) ? [i] : [],
   );
   if (touched.length === 0) return edits;
   const messages = findMember(request.members, 'messages');
@@ -51,7 +51,7 @@ function editMessage(
   const members = objectMembers(source, open);
   const kept = new Set(ANSWER_FIELDS.filter((key) => rules.keeps(key)));
   if (rules.preset.cacheControl) kept.add('cache_control');
-  rules.edit(source, members, index, edits, kept);
+  rules.edit(source, members, edits, kept);
   const own = rules.preset.history === 'reasoning_content' ? ['reasoning_content'] : [];
   const dropped = new Set(['cache_control', ...own, ...ANSWER_FIELDS].filter((key) => !kept.has(key)));
   edits.push(...removeMembers(members, (member) => dropped.has(member.key)));

@@ -36,7 +36,7 @@ export function encodeOpenAiChat(request: ChatRequest, target: Target, media: Fe
     if (member) edits.push({ start: member.valueStart, end: member.end, text: value });
     else inserts.push(`${JSON.stringify(key)}:${value},`);
   }
-  const rules = new HistoryRules(request.outline.messages, preset, media);
+  const rules = new HistoryRules(preset, media);
   edits.push(...messageEdits(request, rules, warnings), ...toolEdits(request, rules, warnings));
   if (instruction !== null) edits.push(...firstMessage(request, instruction));
   return {

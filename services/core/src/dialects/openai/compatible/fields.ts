@@ -1,4 +1,5 @@
-import { type ChatRequest, fullMember, readReasoning } from '../../../chat/index.ts';
+import { type ChatRequest, fullMember, type ReasoningWish, readReasoning } from '../../../chat/index.ts';
+import { lacksReasoning } from './history.ts';
 import type { Preset } from './presets.ts';
 
 export interface FieldChanges {
@@ -63,6 +64,15 @@ function adaptReasoning(
 ): void {
   if (preset.reasoning === 'reasoning_effort') return;
   const wish = readReasoning(outline);
+  if (preset.reasonsUnasked && wish?.enabled !== false && lacksReasoning(outline.messages)) {
+    set.set('thinking', '{"type":"disabled"}');
+    set.delete('reasoning_effort');
+    drop.add('reasoning_effort');
+    if (wish !== null) {
+      warnings.push('reasoning: switched off for this request: a tool call in messages came without its reasoning');
+    }
+    return;
+  }
   if (wish === null) return;
   set.delete('reasoning_effort');
   if (preset.reasoning === 'reasoning') {
@@ -73,12 +83,21 @@ function adaptReasoning(
     return;
   }
   drop.add('reasoning_effort');
-  if (preset.reasoning === 'thinking') {
-    set.set('thinking', JSON.stringify({ type: wish.enabled ? 'enabled' : 'disabled' }));
-    const finer = wish.maxTokens !== null || (wish.enabled && wish.effort !== null);
-    if (finer) warnings.push('reasoning: the provider can only switch it on and off, switched on');
-    if (wish.exclude) warnings.push('reasoning.exclude: not taken by this provider, dropped');
-  } else if (wish.enabled) warnings.push('reasoning: not taken by this provider, dropped');
+  if (preset.reasoning === 'thinking') flipSwitch(wish, preset, { set, drop }, warnings);
+  else if (wish.enabled) warnings.push('reasoning: not taken by this provider, dropped');
+}
+
+function flipSwitch(wish: ReasoningWish, { efforts }: Preset, { set, drop }: FieldChanges, warnings: string[]): void {
+  set.set('thinking', JSON.stringify({ type: wish.enabled ? 'enabled' : 'disabled' }));
+  if (wish.exclude) warnings.push('reasoning.exclude: not taken by this provider, dropped');
+  if (!wish.enabled) return;
+  const effort = wish.effort === 'xhigh' ? 'max' : wish.effort;
+  if (effort !== null && efforts.includes(effort)) {
+    drop.delete('reasoning_effort');
+    set.set('reasoning_effort', JSON.stringify(effort));
+  } else if (effort !== null || wish.maxTokens !== null) {
+    warnings.push('reasoning: the provider takes no such measure of it, switched on');
+  }
 }
 
 const isSchema = ({ outline }: ChatRequest): boolean =>

@@ -6,6 +6,13 @@ import type { Preset } from './presets.ts';
 
 type Message = ChatRequest['outline']['messages'][number];
 
+/** Some calls in the history came without the reasoning behind them, which the client has dropped. */
+export const lacksReasoning = (messages: readonly Message[]): boolean =>
+  messages.some((message) => {
+    if (message.role !== 'assistant' || !message.tool_calls || message.tool_calls.length === 0) return false;
+    return REASONING.every((key) => reasoningText(message[key]) === '');
+  });
+
 /** Fields that say an earlier answer's reasoning, in the order in which they are believed. */
 const REASONING = ['reasoning_content', 'reasoning', 'reasoning_details'] as const;
 
@@ -13,20 +20,16 @@ const REASONING = ['reasoning_content', 'reasoning', 'reasoning_details'] as con
 export class HistoryRules {
   readonly preset: Preset;
   readonly #media: FetchedMedia;
-  /** Index of the first message behind the last one of the user's: there a tool loop may be under way. */
-  readonly #loop: number;
 
-  constructor(messages: readonly Message[], preset: Preset, media: FetchedMedia) {
+  constructor(preset: Preset, media: FetchedMedia) {
     this.preset = preset;
     this.#media = media;
-    this.#loop = preset.history === 'reasoning_content' ? messages.findLastIndex(({ role }) => role === 'user') + 1 : 0;
   }
 
-  touches(message: Message, index: number): boolean {
-    const { developer, shortCallIds, imageUrls, history } = this.preset;
+  touches(message: Message): boolean {
+    const { developer, shortCallIds, imageUrls } = this.preset;
     if (!developer && message.role === 'developer') return true;
     if (shortCallIds && (message.role === 'tool' || (message.role === 'assistant' && message.tool_calls))) return true;
-    if (history === 'reasoning_content' && 'reasoning_content' in message && !this.#inLoop(index)) return true;
     return !imageUrls && Array.isArray(message.content) && message.content.some(({ type }) => type === 'image_url');
   }
 
@@ -36,10 +39,10 @@ export class HistoryRules {
   }
 
   /** Edits of one message; `kept` are its members that need no dropping any more. */
-  edit(source: Buffer, members: readonly Member[], index: number, edits: Edit[], kept: Set<string>): void {
+  edit(source: Buffer, members: readonly Member[], edits: Edit[], kept: Set<string>): void {
     if (!this.preset.developer) editRole(source, members, edits);
     if (this.preset.shortCallIds) editCallIds(source, members, edits);
-    if (this.preset.history === 'reasoning_content' && this.#inLoop(index)) {
+    if (this.preset.history === 'reasoning_content') {
       const key = editReasoning(source, members, edits);
       if (key !== null) kept.add(key);
     }
@@ -53,10 +56,6 @@ export class HistoryRules {
     if (!url || !fetched) return;
     const text = JSON.stringify(`data:${fetched.mediaType};base64,${fetched.data}`);
     edits.push({ start: url.valueStart, end: url.end, text });
-  }
-
-  #inLoop(index: number): boolean {
-    return index >= this.#loop;
   }
 }
 

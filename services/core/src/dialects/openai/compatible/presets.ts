@@ -15,8 +15,12 @@ export interface Preset {
    * switch `thinking: {type}`, or not at all.
    */
   readonly reasoning: 'reasoning_effort' | 'reasoning' | 'thinking' | 'none';
-  /** What of an earlier answer's reasoning goes back: nothing, all as it came, or the text within a tool loop. */
+  /** With the switch: names of efforts that it knows beside. */
+  readonly efforts: readonly string[];
+  /** What of an earlier answer's reasoning goes back: nothing, all as it came, or its text. */
   readonly history: 'drop' | 'as it came' | 'reasoning_content';
+  /** Reasons unless told not to, and then refuses tool calls in the history that lack their reasoning. */
+  readonly reasonsUnasked: boolean;
   /** `response_format: json_schema`; without it the schema is told in a system message. */
   readonly jsonSchema: boolean;
   /** Takes URLs of images; the others get the bytes. */
@@ -37,7 +41,9 @@ const OPENAI: Preset = {
   developer: true,
   cacheControl: false,
   reasoning: 'reasoning_effort',
+  efforts: [],
   history: 'drop',
+  reasonsUnasked: false,
   jsonSchema: true,
   imageUrls: true,
   shortCallIds: false,
@@ -83,7 +89,14 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
       mostTemperature: 1.5,
       renamed: { seed: 'random_seed' },
       reasoning: 'none',
-      refuses: [...OF_OPENAI, 'logit_bias', 'logprobs', 'top_logprobs', 'user', 'service_tier'],
+      refuses: [
+        ...OF_OPENAI.filter((name) => name !== 'metadata' && name !== 'prompt_cache_key'),
+        'logit_bias',
+        'logprobs',
+        'top_logprobs',
+        'user',
+        'service_tier',
+      ],
     },
   ],
   [
@@ -100,7 +113,9 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
     {
       ...COMPATIBLE,
       reasoning: 'thinking',
+      efforts: ['high', 'max'],
       history: 'reasoning_content',
+      reasonsUnasked: true,
       jsonSchema: false,
       refuses: [...OF_OPENAI, 'parallel_tool_calls', 'service_tier'],
     },

@@ -46,8 +46,8 @@ export const fateOf = (feature: Feature, provider: ProviderName): Fate => featur
 export const each = (names: readonly ProviderName[], fate: Fate): Partial<Record<ProviderName, Fate>> =>
   Object.fromEntries(names.map((name) => [name, fate]));
 
-export const CLAUDES = ['anthropic', 'vertexclaude', 'bedrock'] as const;
-export const GEMINIS = ['gemini', 'vertex'] as const;
+export const CLAUDES = ['anthropic', 'claude47', 'vertexclaude', 'bedrock'] as const;
+export const GEMINIS = ['gemini', 'gemini3', 'vertex'] as const;
 export const OPENAIS = ['openai', 'azure', 'local'] as const;
 
 interface Asking {

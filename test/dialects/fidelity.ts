@@ -4,7 +4,7 @@ import { readChatRequest } from '@headgate/core/chat';
 import { type Dialect, findDialect, type Target } from '@headgate/core/dialects';
 import { GatewayError } from '@headgate/core/errors';
 import { type Leaf, REMOTE_IMAGE, REMOTE_IMAGE_DATA, SECTIONS } from './leaves.ts';
-import { PROVIDERS, type ProviderRow } from './providers.ts';
+import { LISTED, PROVIDERS, type ProviderRow } from './providers.ts';
 
 /** What becomes of one leaf at one provider (DESIGN 5, law 2). */
 export type Fate =
@@ -122,7 +122,7 @@ This page is generated from the dialects themselves (\`node -C source test/diale
 
 /** docs/fidelity.md, whole. */
 export function fidelityPage(): string {
-  const all = columns();
+  const all = columns().filter(({ provider }) => LISTED.includes(provider));
   const notes = new Notes();
   const tables = SECTIONS.map(({ title, leaves }) => {
     const rows = leaves.map((leaf) => {

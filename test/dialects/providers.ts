@@ -7,6 +7,8 @@ export interface ProviderRow {
   readonly name: ProviderName;
   /** Head of its column in the README. */
   readonly title: string;
+  /** A newer model of a provider that has its column already: tested all the same. */
+  readonly unlisted?: true;
   readonly dialect: string;
   /** What clients ask for. */
   readonly model: string;
@@ -26,9 +28,11 @@ export type ProviderName =
   | 'azure'
   | 'local'
   | 'anthropic'
+  | 'claude47'
   | 'vertexclaude'
   | 'bedrock'
   | 'gemini'
+  | 'gemini3'
   | 'vertex';
 
 /** The simulator takes signatures of this key pair only. */
@@ -77,6 +81,17 @@ export const PROVIDERS: readonly ProviderRow[] = [
     basePath: '',
   },
   {
+    name: 'claude47',
+    title: 'Anthropic, Claude 4.7',
+    unlisted: true,
+    dialect: 'anthropic',
+    model: 'claude47/claude-opus-4.7',
+    upstream: 'claude-opus-4-7',
+    family: 'claude',
+    settings: { apiKey: 'sk-ant-simulated' },
+    basePath: '',
+  },
+  {
     name: 'vertexclaude',
     title: 'Claude on Vertex',
     dialect: 'vertex',
@@ -108,6 +123,17 @@ export const PROVIDERS: readonly ProviderRow[] = [
     basePath: '',
   },
   {
+    name: 'gemini3',
+    title: 'Gemini 3',
+    unlisted: true,
+    dialect: 'gemini',
+    model: 'gemini3/gemini-3-pro',
+    upstream: 'gemini-3-pro-preview',
+    family: 'gemini',
+    settings: { apiKey: 'AIza-simulated' },
+    basePath: '',
+  },
+  {
     name: 'vertex',
     title: 'Gemini on Vertex',
     dialect: 'vertex',
@@ -119,6 +145,9 @@ export const PROVIDERS: readonly ProviderRow[] = [
     basePath: '',
   },
 ];
+
+/** Those with a column in the README and in docs/fidelity.md. */
+export const LISTED: readonly ProviderRow[] = PROVIDERS.filter(({ unlisted }) => !unlisted);
 
 /** headgate.yaml with all of them on one simulator, each behind its own model. */
 export function matrixConfig(

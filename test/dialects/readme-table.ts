@@ -1,6 +1,6 @@
 import { type Fate, type Feature, fateOf } from './feature.ts';
 import { FEATURES } from './matrix.ts';
-import { PROVIDERS, type ProviderRow } from './providers.ts';
+import { LISTED, type ProviderRow } from './providers.ts';
 
 const BEGIN = '<!-- matrix:begin -->';
 const END = '<!-- matrix:end -->';
@@ -18,10 +18,10 @@ function table(): string {
   const rows = [...new Set(FEATURES.flatMap(({ row }) => (row === null ? [] : [row])))];
   const lines = rows.map((row) => {
     const features = FEATURES.filter((feature) => feature.row === row);
-    return `| ${row} | ${PROVIDERS.map((provider) => cell(features, provider)).join(' | ')} |`;
+    return `| ${row} | ${LISTED.map((provider) => cell(features, provider)).join(' | ')} |`;
   });
-  const heads = PROVIDERS.map(({ title }) => title).join(' | ');
-  return `| | ${heads} |\n| --- |${' :-: |'.repeat(PROVIDERS.length)}\n${lines.join('\n')}`;
+  const heads = LISTED.map(({ title }) => title).join(' | ');
+  return `| | ${heads} |\n| --- |${' :-: |'.repeat(LISTED.length)}\n${lines.join('\n')}`;
 }
 
 function cell(features: readonly Feature[], { name }: ProviderRow): string {

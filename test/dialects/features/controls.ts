@@ -58,12 +58,19 @@ export const CONTROLS: readonly Feature[] = [
   asking({
     row: 'temperature, top_p',
     name: 'temperature',
+    fates: { claude47: warns('temperature') },
     ask: { messages: [user('Roll a die.')], temperature: 0.5 },
   }),
   asking({
     row: 'temperature, top_p',
     name: 'top_p',
+    fates: { claude47: warns('top_p') },
     ask: { messages: [user('Roll a die.')], top_p: 0.5 },
+  }),
+  asking({
+    name: 'temperature and top_p',
+    fates: { ...each(CLAUDES, warns('top_p')), claude47: warns('temperature') },
+    ask: { messages: [user('Roll a die.')], temperature: 0.5, top_p: 0.5 },
   }),
   asking({
     row: 'temperature above 1',
@@ -86,7 +93,7 @@ export const CONTROLS: readonly Feature[] = [
   }),
   asking({
     name: 'user',
-    fates: { gemini: warns('user') },
+    fates: { gemini: warns('user'), gemini3: warns('user') },
     ask: { messages: [user('Who am I?')], user: 'user-1' },
   }),
   {
@@ -142,6 +149,27 @@ export const CONTROLS: readonly Feature[] = [
     },
   }),
   asking({
+    name: 'json_schema with objects that are open',
+    fates: each(CLAUDES, warns('response_format.json_schema.schema.properties.notes.additionalProperties')),
+    ask: {
+      messages: [user('Make somebody up.')],
+      response_format: {
+        type: 'json_schema',
+        json_schema: {
+          name: 'profile',
+          description: 'Somebody',
+          schema: {
+            type: 'object',
+            properties: { name: { type: 'string' }, notes: { type: ['object', 'null'], additionalProperties: true } },
+            required: ['name'],
+          },
+        },
+      },
+    },
+    sameAsOpenAi: false,
+    check: ({ text }) => assert.equal(typeof JSON.parse(text ?? '').name, 'string'),
+  }),
+  asking({
     row: 'response_format json_object',
     name: 'json_object',
     // Claude has no such mode: it is told to, which the simulator does not read.
@@ -195,7 +223,7 @@ type Body = Readonly<Record<string, unknown>>;
 
 const OWN_FIELDS: Readonly<Record<ProviderRow['family'] | 'bedrock', readonly [Body, (received: Body) => void]>> = {
   openai: [{ verbosity: 'low' }, ({ verbosity }) => assert.equal(verbosity, 'low')],
-  claude: [{ top_k: 5 }, ({ top_k: topK }) => assert.equal(topK, 5)],
+  claude: [{ metadata: { user_id: 'own' } }, ({ metadata }) => assert.deepEqual(metadata, { user_id: 'own' })],
   bedrock: [
     { additionalModelRequestFields: { top_k: 5 } },
     ({ additionalModelRequestFields: fields }) => assert.equal((fields as Body).top_k, 5),

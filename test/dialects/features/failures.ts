@@ -91,6 +91,22 @@ export const FAILURES: readonly Feature[] = [
     type: 'invalid_request_error',
     code: 'context_length_exceeded',
   }),
+  {
+    row: 'refusals and filters',
+    name: 'a prompt that the provider’s filter refuses',
+    async run({ bench, provider }) {
+      const ask = steered('error=content_filter');
+      if (provider.family === 'gemini') {
+        for (const answer of [await bench.whole(provider, ask), await bench.stream(provider, ask)])
+          assert.equal(answer.finish, 'content_filter');
+        return;
+      }
+      for (const call of [() => bench.whole(provider, ask), () => bench.stream(provider, ask)]) {
+        const error = await failureOf(call());
+        assert.deepEqual([error.status, error.code], [400, 'content_filter'], error.message);
+      }
+    },
+  },
   failing('a page of a proxy', 'status=502 body=%3Chtml%3EBad%20gateway%3C%2Fhtml%3E', {
     status: 502,
     type: 'upstream_error',

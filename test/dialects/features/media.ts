@@ -91,7 +91,7 @@ export const MEDIA: readonly Feature[] = [
   asking({
     row: 'file ids of OpenAI',
     name: 'a file id',
-    fates: each(['anthropic', 'vertexclaude', 'bedrock', 'gemini', 'vertex'], refuses('unsupported_content')),
+    fates: each([...CLAUDES, ...GEMINIS], refuses('unsupported_content')),
     ask: saying('Summarize this document.', { type: 'file', file: { file_id: 'file-1234567890' } }),
   }),
 ];

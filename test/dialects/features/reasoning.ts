@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type OpenAI from 'openai';
 import type { Answer } from '../answer.ts';
 import type { Ask, Context, Feature } from '../feature.ts';
-import { asking, each, OPENAIS, warns } from '../feature.ts';
+import { asking, CLAUDES, each, OPENAIS, warns } from '../feature.ts';
 import type { ProviderRow } from '../providers.ts';
 
 const user = (content: string) => ({ role: 'user', content }) as const;
@@ -58,7 +58,7 @@ export const REASONING: readonly Feature[] = [
   asking({
     row: 'a budget of reasoning tokens',
     name: 'reasoning.max_tokens',
-    fates: each(OPENAIS, warns('reasoning.max_tokens')),
+    fates: each([...OPENAIS, 'claude47'], warns('reasoning.max_tokens')),
     ask: { messages: [QUESTION], reasoning: { max_tokens: 2_048 }, max_tokens: 8_000 },
     check: (answer, context) => {
       if (context.provider.family !== 'openai') assertReasoned(answer, context);
@@ -80,7 +80,7 @@ export const REASONING: readonly Feature[] = [
   asking({
     name: 'reasoning switched off',
     // That model always thinks.
-    fates: { gemini: { kind: 'warns', path: 'reasoning' } },
+    fates: { gemini: warns('reasoning'), gemini3: warns('reasoning') },
     ask: { messages: [QUESTION], reasoning_effort: 'none' },
     check: ({ reasoning }, { fate }) => {
       if (fate.kind === 'works') assert.equal(reasoning, null);
@@ -119,6 +119,29 @@ export const REASONING: readonly Feature[] = [
     },
   },
   {
+    row: 'reasoning sent back, also in a tool loop',
+    name: 'redacted thinking goes back as it came',
+    only: CLAUDES,
+    async run(context) {
+      const { bench, provider } = context;
+      const redacted = '[[sim think=5 think-as=redacted]] What is the weather in Paris?';
+      const ask = { ...WEATHER_LOOP, messages: [user(redacted)] };
+      const first = await bench.whole(provider, ask);
+      const [detail] = first.details;
+      assert.equal(detail?.type, 'reasoning.encrypted');
+      assert.equal(first.reasoning, null, 'nothing of it can be read');
+      const answer = await bench.whole(provider, followUp(first, first.message, ask));
+      assert.match(answer.text ?? '', /21 degrees/);
+      assert.ok(JSON.stringify(await context.received()).includes(String(detail.data)), 'the data as it was');
+    },
+  },
+  asking({
+    name: 'reasoning beside a forced call',
+    fates: each(CLAUDES, warns('reasoning')),
+    ask: { ...WEATHER_LOOP, tool_choice: 'required' },
+    check: ({ calls }) => assert.equal(calls.length, 1),
+  }),
+  {
     row: 'reasoning dropped by the client',
     name: 'a client that drops reasoning still gets its answer',
     async run({ bench, provider }) {
@@ -138,13 +161,13 @@ export const REASONING: readonly Feature[] = [
   },
 ];
 
-function followUp(first: Answer, message: object): Ask {
+function followUp(first: Answer, message: object, ask = WEATHER_LOOP): Ask {
   const [call] = first.calls;
   assert.ok(call);
   const result = { role: 'tool', tool_call_id: call.id, content: '21 degrees, sunny' } as const;
   return {
-    ...WEATHER_LOOP,
-    messages: [...WEATHER_LOOP.messages, message as OpenAI.ChatCompletionAssistantMessageParam, result],
+    ...ask,
+    messages: [...ask.messages, message as OpenAI.ChatCompletionAssistantMessageParam, result],
   };
 }
 

@@ -157,6 +157,8 @@ export const TOOL_FEATURES: readonly Feature[] = [
   },
   asking({
     name: 'a history of calls from elsewhere',
+    // That model wants the signatures of its own calls.
+    fates: { gemini3: warns('messages.1.tool_calls.0.extra_content.google.thought_signature') },
     sameAsOpenAi: false,
     ask: {
       tools: TOOLS,

@@ -5,7 +5,7 @@ import type {
   ChatCompletionCreateParamsNonStreaming,
   ChatCompletionCreateParamsStreaming,
 } from 'openai/resources/chat/completions';
-import { columns, fateOf, fidelityPage } from './fidelity.ts';
+import { columns, fateOf, fidelityPage, presets } from './fidelity.ts';
 import { SECTIONS } from './leaves.ts';
 import { PAGE } from './pages.ts';
 
@@ -62,7 +62,7 @@ describe('law 2: nothing vanishes', () => {
     assert.deepEqual(forgotten, []);
   });
 
-  for (const column of columns()) {
+  for (const column of [...columns(), ...presets()]) {
     test(`${column.provider.title}: every leaf is passed, mapped, warned of or rejected`, () => {
       const vanished = leaves.filter((leaf) => fateOf(column, leaf).kind === 'vanished').map(({ title }) => title);
       assert.deepEqual(vanished, []);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { readChatRequest } from '@headgate/core/chat';
+import { WELL_KNOWN_PROVIDERS } from '@headgate/core/config';
 import { type Dialect, findDialect, type Target } from '@headgate/core/dialects';
 import { GatewayError } from '@headgate/core/errors';
 import { type Leaf, REMOTE_IMAGE, REMOTE_IMAGE_DATA, SECTIONS } from './leaves.ts';
@@ -12,8 +13,11 @@ export type Fate =
   | { readonly kind: 'warned'; readonly warnings: readonly string[] }
   | { readonly kind: 'rejected'; readonly status: number; readonly code: string | null };
 
+/** `called`: its name in headgate.yaml, where that is another one than the row's. */
+type Addressed = ProviderRow & { readonly called?: string };
+
 export interface Column {
-  readonly provider: ProviderRow;
+  readonly provider: Addressed;
   readonly dialect: Dialect;
 }
 
@@ -23,6 +27,15 @@ export const columns = (): Column[] =>
     const dialect = findDialect(provider.dialect);
     return dialect === undefined ? [] : [{ provider, dialect }];
   });
+
+/** OpenAI's dialect as each well-known provider that speaks it wants it. */
+export function presets(): Column[] {
+  const [own] = columns().filter(({ provider }) => provider.name === 'local');
+  assert.ok(own);
+  return [...WELL_KNOWN_PROVIDERS]
+    .filter(([, { dialect }]) => dialect === 'openai')
+    .map(([name]) => ({ ...own, provider: { ...own.provider, title: name, called: name } }));
+}
 
 interface Encoded {
   readonly url: string;
@@ -66,7 +79,7 @@ function isAbout(warning: string, { path }: Leaf): boolean {
   return isWithin(path, named) || isWithin(named, path) || (alias !== undefined && isWithin(named, alias));
 }
 
-function encode(dialect: Dialect, provider: ProviderRow, body: object): Encoded | GatewayError {
+function encode(dialect: Dialect, provider: Addressed, body: object): Encoded | GatewayError {
   const bytes = Buffer.from(JSON.stringify(body));
   const room = Buffer.alloc(512);
   const store = Buffer.concat([room, bytes, room]);
@@ -84,10 +97,10 @@ function encode(dialect: Dialect, provider: ProviderRow, body: object): Encoded 
   }
 }
 
-function targetOf({ name, upstream, publisher, settings }: ProviderRow): Target {
+function targetOf({ name, called, upstream, publisher, settings }: Addressed): Target {
   const texts = Object.entries(settings).map(([key, value]) => [key, String(value)]);
   return {
-    provider: name,
+    provider: called ?? name,
     model: upstream,
     baseUrl: 'https://provider.example',
     credentials: Object.fromEntries(texts),

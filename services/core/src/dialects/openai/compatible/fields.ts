@@ -27,7 +27,11 @@ export function adaptFields(request: ChatRequest, preset: Preset, changes: Field
     remove(key);
   };
   adaptLimit(request, preset, set, remove);
-  if (!preset.streamOptions) remove('stream_options');
+  if (!preset.streamOptions) {
+    remove('stream_options');
+    if (outline.stream_options?.include_obfuscation === true)
+      warnings.push('stream_options.include_obfuscation: not taken by this provider, dropped');
+  }
   for (const key of preset.refuses) dropped(key);
   for (const [key, name] of Object.entries(preset.renamed)) {
     if (outline[key] === undefined || outline[key] === null) continue;

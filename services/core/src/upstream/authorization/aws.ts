@@ -6,17 +6,20 @@ import { noCredentials } from './google.ts';
 
 const RENEW_AHEAD_MS = 5 * 60_000;
 
-/** SigV4 for Bedrock; credentials as given, or by the AWS default chain (environment, profile, web identity, instance). */
+/** SigV4 for Bedrock, or one of its API keys as bearer token; credentials as given, or by the AWS default chain (environment, profile, web identity, instance). */
 export class AwsAuthorizer implements Authorizer {
   readonly #provider: string;
   readonly #signer: SignatureV4;
+  readonly #apiKey: string | null;
 
   constructor(provider: string, credentials: Readonly<Record<string, string>>, region: string) {
     this.#provider = provider;
+    this.#apiKey = credentials.apiKey ?? null;
     this.#signer = new SignatureV4({ service: 'bedrock', region, credentials: source(credentials), sha256: Sha256 });
   }
 
   async authorize({ url, headers, body }: Unauthorized): Promise<readonly string[]> {
+    if (this.#apiKey !== null) return [...headers, 'authorization', `Bearer ${this.#apiKey}`];
     const { protocol, hostname, port, host, pathname } = new URL(url);
     const named: Record<string, string> = { host };
     for (let i = 0; i + 1 < headers.length; i += 2) named[headers[i] ?? ''] = headers[i + 1] ?? '';

@@ -70,14 +70,7 @@ describe('exceptions', () => {
       400,
       'ValidationException',
     ],
-    [
-      400,
-      'ValidationException',
-      'Output blocked by content filtering policy',
-      'content_filter',
-      400,
-      'content_filter',
-    ],
+    [400, 'ValidationException', 'Output blocked by content filtering policy', 'content_filter', 400, 'content_filter'],
   ];
   for (const [status, type, message, failure, shown, code] of cases) {
     it(`${type}: ${message}`, () => {

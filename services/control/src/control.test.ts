@@ -300,7 +300,8 @@ describe('the process', () => {
   test('names the limits and token issuers that this release does not enforce', async () => {
     const limits = 'limits: { requestsPerMinute: 1 }';
     const oidc = '[{ issuer: "https://token.example.com", audience: headgate, subjectClaim: sub }]';
-    writeFileSync(file(), `auth: { keys: [{ name: a, key: key-a-0123456789, ${limits} }], oidc: ${oidc} }\n`);
+    const auth = `auth: { keys: [{ name: a, key: key-a-0123456789, ${limits} }], oidc: ${oidc} }`;
+    writeFileSync(file(), `${auth}\nproviders: { mistral: { apiKey: k } }\n`);
     control = new Control({});
     const warning = await control.line('these settings are not enforced by this release');
     assert.deepEqual(warning.settings, ['auth.keys.0.limits', 'auth.oidc']);

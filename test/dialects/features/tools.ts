@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type OpenAI from 'openai';
 import type { Answer } from '../answer.ts';
 import type { Ask, Context, Feature } from '../feature.ts';
-import { asking, each, GEMINIS, warns } from '../feature.ts';
+import { asking, CLAUDES, each, GEMINIS, OPENAIS, warns } from '../feature.ts';
 
 type Tool = OpenAI.ChatCompletionFunctionTool;
 
@@ -67,6 +67,24 @@ async function runLoop(context: Context, ask: Ask): Promise<void> {
       assert.ok(answer.text?.includes(`Result ${i} of ${text}: 21 degrees`), `result ${i} in ${answer.text}`);
   }
 }
+
+const OSLO = {
+  id: 'call_1',
+  type: 'function',
+  function: { name: 'get_weather', arguments: '{"location":"Oslo"}' },
+} as const;
+const SIGNATURE = Buffer.from('a signature of somebody else').toString('base64');
+const thought = (format: string) => [{ type: 'reasoning.text', text: 'Cold.', signature: SIGNATURE, format, index: 0 }];
+const OF_CLAUDE = {
+  tool_calls: [OSLO],
+  reasoning: 'Cold.',
+  reasoning_details: thought('anthropic-claude-v1'),
+};
+const OF_GEMINI = {
+  tool_calls: [{ ...OSLO, extra_content: { google: { thought_signature: SIGNATURE } } }],
+  reasoning: 'Cold.',
+  reasoning_details: thought('google-gemini-v1'),
+};
 
 /** Tools, whoever chooses them. */
 export const TOOL_FEATURES: readonly Feature[] = [
@@ -174,6 +192,22 @@ export const TOOL_FEATURES: readonly Feature[] = [
         { role: 'tool', tool_call_id: 'call|1:ä', content: [{ type: 'text', text: 'Snow, -5 degrees.' }] },
       ],
     },
+    check: ({ text }) => assert.match(text ?? '', /Snow, -5 degrees/),
+  }),
+  asking({
+    row: 'conversations that began at another provider',
+    name: 'a history of calls and reasoning from another provider',
+    only: [...OPENAIS.filter((name) => name !== 'local'), ...CLAUDES, ...GEMINIS],
+    fates: each([...OPENAIS, ...CLAUDES, ...GEMINIS], warns('messages.1.')),
+    sameAsOpenAi: false,
+    ask: ({ family }) => ({
+      tools: TOOLS,
+      messages: [
+        user('What is the weather in Oslo?'),
+        { role: 'assistant', content: null, ...(family === 'gemini' ? OF_CLAUDE : OF_GEMINI) },
+        { role: 'tool', tool_call_id: 'call_1', content: 'Snow, -5 degrees.' },
+      ],
+    }),
     check: ({ text }) => assert.match(text ?? '', /Snow, -5 degrees/),
   }),
   asking({

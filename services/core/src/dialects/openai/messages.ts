@@ -1,5 +1,5 @@
 import type { ChatRequest } from '../../chat/index.ts';
-import { arrayElements, type Edit, findMember, objectMembers, removeMembers } from '../../json/index.ts';
+import { arrayElements, type Edit, findMember, type Member, objectMembers, removeMembers } from '../../json/index.ts';
 import type { HistoryRules } from './compatible/history.ts';
 
 /** What answers of this gateway carry and clients send back in the history; OpenAI knows none of it. */
@@ -14,7 +14,7 @@ const MOST_WARNINGS = 20;
 export function messageEdits(request: ChatRequest, rules: HistoryRules, warnings: string[]): Edit[] {
   const edits: Edit[] = [];
   const touched = request.outline.messages.flatMap((message, i) =>
-    needsEdit(message) || rules.touches(message) ? [i] : [],
+    needsEdit(message) || rules.touches(message) || hasForeignExtras(message, rules) ? [i] : [],
   );
   if (touched.length === 0) return edits;
   const messages = findMember(request.members, 'messages');
@@ -39,6 +39,12 @@ function needsEdit(message: Message): boolean {
   return message.content.some((part) => 'cache_control' in part || (part.type === 'file' && 'data' in part.file));
 }
 
+/** A conversation that began at Gemini goes on elsewhere. */
+const hasForeignExtras = (message: Message, { preset }: HistoryRules): boolean =>
+  !preset.extraContent &&
+  message.role === 'assistant' &&
+  (message.tool_calls ?? []).some((call) => 'extra_content' in call);
+
 function editMessage(
   source: Buffer,
   open: number,
@@ -61,10 +67,21 @@ function editMessage(
     if (!dropped.has(key) || key.startsWith('provider') || (isSaid && key.startsWith('reasoning'))) continue;
     warnings.push(`${path}.${key}: not taken by this provider, dropped`);
   }
+  if (!rules.preset.extraContent) editCalls(source, members, path, edits, warnings);
   const content = findMember(members, 'content');
   if (!content) return;
   arrayElements(source, content.valueStart).forEach((part, i) => {
     editPart(source, part.start, `${path}.content.${i}`, rules, edits, warnings);
+  });
+}
+
+function editCalls(source: Buffer, members: readonly Member[], path: string, edits: Edit[], warnings: string[]): void {
+  const calls = findMember(members, 'tool_calls');
+  if (!calls) return;
+  arrayElements(source, calls.valueStart).forEach((call, i) => {
+    const extras = removeMembers(objectMembers(source, call.start), ({ key }) => key === 'extra_content');
+    edits.push(...extras);
+    if (extras.length > 0) warnings.push(`${path}.tool_calls.${i}.extra_content: not taken by this provider, dropped`);
   });
 }
 

@@ -8,6 +8,8 @@ export interface Preset {
   readonly streamOptions: boolean;
   /** Knows the role `developer`. */
   readonly developer: boolean;
+  /** Takes `extra_content` of tool calls, where Gemini's signatures travel (WIRE 2.8). */
+  readonly extraContent: boolean;
   /** Takes `cache_control` on messages, parts and tools. */
   readonly cacheControl: boolean;
   /**
@@ -39,6 +41,7 @@ const OPENAI: Preset = {
   limit: 'any',
   streamOptions: true,
   developer: true,
+  extraContent: false,
   cacheControl: false,
   reasoning: 'reasoning_effort',
   efforts: [],
@@ -54,7 +57,7 @@ const OPENAI: Preset = {
 };
 
 /** One of the operator's own: what is not known of it is not held back from it. */
-const UNKNOWN: Preset = { ...OPENAI, thinkTags: true };
+const UNKNOWN: Preset = { ...OPENAI, extraContent: true, thinkTags: true };
 
 /** What only OpenAI itself has. */
 const OF_OPENAI = [
@@ -72,7 +75,13 @@ const OF_OPENAI = [
   'web_search_options',
 ];
 
-const COMPATIBLE: Preset = { ...UNKNOWN, limit: 'max_tokens', developer: false, refuses: OF_OPENAI };
+const COMPATIBLE: Preset = {
+  ...UNKNOWN,
+  extraContent: false,
+  limit: 'max_tokens',
+  developer: false,
+  refuses: OF_OPENAI,
+};
 
 /** By well-known name. Each from the provider's own API reference. */
 const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([

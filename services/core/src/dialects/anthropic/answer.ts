@@ -1,5 +1,4 @@
-import { GatewayError } from '../../errors/index.ts';
-import type { AnswerSink } from '../translation/index.ts';
+import { type AnswerSink, jsonObject, unreadableAnswer } from '../translation/index.ts';
 import { type Block, Blocks } from './blocks.ts';
 import { providerFailure } from './error.ts';
 import { finishReason } from './stop-reason.ts';
@@ -19,7 +18,7 @@ interface Message {
 export function tellMessage(body: Buffer, sink: AnswerSink): void {
   const message = parse(body);
   if (message.error) throw providerFailure(message.error);
-  if (!Array.isArray(message.content)) throw unreadable('it has no content');
+  if (!Array.isArray(message.content)) throw unreadableAnswer('it has no content');
   sink.identity(message.id ?? null, message.model ?? null);
   const blocks = new Blocks(sink);
   message.content.forEach((block, i) => {
@@ -33,18 +32,7 @@ export function tellMessage(body: Buffer, sink: AnswerSink): void {
 }
 
 function parse(body: Buffer): Message {
-  try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof parsed === 'object' && parsed !== null) return parsed;
-  } catch {
-    // Told below.
-  }
-  throw unreadable('it is not a JSON object');
-}
-
-function unreadable(why: string): GatewayError {
-  return new GatewayError('response_error', `The provider sent an answer that cannot be read: ${why}.`, {
-    failure: 'overloaded',
-    code: 'invalid_provider_response',
-  });
+  const parsed = jsonObject(body);
+  if (parsed === null) throw unreadableAnswer('it is not a JSON object');
+  return parsed;
 }

@@ -1,5 +1,4 @@
-import { GatewayError } from '../../errors/index.ts';
-import type { AnswerSink, EventTeller } from '../translation/index.ts';
+import { type AnswerSink, type EventTeller, jsonObject, unreadableEvent } from '../translation/index.ts';
 import { type Block, Blocks } from './blocks.ts';
 import { providerFailure } from './error.ts';
 import { finishReason } from './stop-reason.ts';
@@ -62,14 +61,7 @@ export class AnthropicEvents implements EventTeller {
 }
 
 function parse(data: Buffer): StreamEvent {
-  try {
-    const parsed: unknown = JSON.parse(data.toString('utf8'));
-    if (typeof parsed === 'object' && parsed !== null) return parsed;
-  } catch {
-    // Told below.
-  }
-  throw new GatewayError('response_error', "The provider's stream cannot be read: an event is not a JSON object.", {
-    failure: 'stream_broken',
-    code: 'invalid_provider_response',
-  });
+  const parsed = jsonObject(data);
+  if (parsed === null) throw unreadableEvent();
+  return parsed;
 }

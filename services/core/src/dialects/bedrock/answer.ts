@@ -1,6 +1,5 @@
 import type { ConverseResponse } from '@aws-sdk/client-bedrock-runtime';
-import { GatewayError } from '../../errors/index.ts';
-import type { AnswerSink } from '../translation/index.ts';
+import { type AnswerSink, jsonObject, unreadableAnswer } from '../translation/index.ts';
 import { Blocks } from './blocks.ts';
 import { finishReason } from './stop-reason.ts';
 import { usageFromConverse } from './usage.ts';
@@ -9,7 +8,7 @@ import { usageFromConverse } from './usage.ts';
 export function tellAnswer(body: Buffer, model: string, sink: AnswerSink): void {
   const { output, stopReason, usage, trace } = parse(body);
   const content = output?.message?.content;
-  if (!Array.isArray(content)) throw unreadable('it has no content');
+  if (!Array.isArray(content)) throw unreadableAnswer('it has no content');
   if (trace?.promptRouter?.invokedModelId) sink.identity(null, trace.promptRouter.invokedModelId);
   const blocks = new Blocks(sink, model);
   content.forEach((block, i) => {
@@ -22,18 +21,7 @@ export function tellAnswer(body: Buffer, model: string, sink: AnswerSink): void 
 }
 
 function parse(body: Buffer): Partial<ConverseResponse> {
-  try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof parsed === 'object' && parsed !== null) return parsed;
-  } catch {
-    // Told below.
-  }
-  throw unreadable('it is not a JSON object');
-}
-
-function unreadable(why: string): GatewayError {
-  return new GatewayError('response_error', `The provider sent an answer that cannot be read: ${why}.`, {
-    failure: 'overloaded',
-    code: 'invalid_provider_response',
-  });
+  const parsed = jsonObject(body);
+  if (parsed === null) throw unreadableAnswer('it is not a JSON object');
+  return parsed;
 }

@@ -4,8 +4,7 @@ import type {
   ConverseStreamMetadataEvent,
   MessageStopEvent,
 } from '@aws-sdk/client-bedrock-runtime';
-import { GatewayError } from '../../errors/index.ts';
-import type { AnswerSink, EventTeller } from '../translation/index.ts';
+import { type AnswerSink, type EventTeller, jsonObject, unreadableEvent } from '../translation/index.ts';
 import { Blocks } from './blocks.ts';
 import { streamFailure } from './error.ts';
 import { finishReason } from './stop-reason.ts';
@@ -69,22 +68,9 @@ export class ConverseEvents implements EventTeller {
 
 /** Throws a GatewayError for an exception or error frame, and for an event that cannot be read. */
 function parse(data: Buffer, name: string): StreamEvent {
-  const event = parseObject(data);
+  const event: StreamEvent | null = jsonObject(data);
   const [, kind, type] = /^(exception|error)\/(.*)$/s.exec(name) ?? [];
   if (kind !== undefined) throw streamFailure(type ?? '', event?.message ?? '');
   if (event !== null) return event;
-  throw new GatewayError('response_error', "The provider's stream cannot be read: an event is not a JSON object.", {
-    failure: 'stream_broken',
-    code: 'invalid_provider_response',
-  });
-}
-
-function parseObject(data: Buffer): StreamEvent | null {
-  try {
-    const parsed: unknown = JSON.parse(data.toString('utf8'));
-    if (typeof parsed === 'object' && parsed !== null) return parsed;
-  } catch {
-    // Told by the caller.
-  }
-  return null;
+  throw unreadableEvent();
 }

@@ -64,6 +64,11 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
    * @generated from field: string on_redis_loss = 8;
    */
   onRedisLoss: string;
+
+  /**
+   * @generated from field: headgate.v1.HealthSettings health = 9;
+   */
+  health?: HealthSettings | undefined;
 };
 
 /**
@@ -71,6 +76,98 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
  * Use `create(RoutingSnapshotSchema)` to create a new message.
  */
 export declare const RoutingSnapshotSchema: GenMessage<RoutingSnapshot>;
+
+/**
+ * When an endpoint counts as broken, and how it comes back.
+ *
+ * @generated from message headgate.v1.HealthSettings
+ */
+export declare type HealthSettings = Message<"headgate.v1.HealthSettings"> & {
+  /**
+   * @generated from field: headgate.v1.BreakerSettings breaker = 1;
+   */
+  breaker?: BreakerSettings | undefined;
+
+  /**
+   * @generated from field: headgate.v1.ProbeSettings probes = 2;
+   */
+  probes?: ProbeSettings | undefined;
+};
+
+/**
+ * Describes the message headgate.v1.HealthSettings.
+ * Use `create(HealthSettingsSchema)` to create a new message.
+ */
+export declare const HealthSettingsSchema: GenMessage<HealthSettings>;
+
+/**
+ * @generated from message headgate.v1.BreakerSettings
+ */
+export declare type BreakerSettings = Message<"headgate.v1.BreakerSettings"> & {
+  /**
+   * @generated from field: uint32 consecutive_failures = 1;
+   */
+  consecutiveFailures: number;
+
+  /**
+   * @generated from field: double failure_ratio = 2;
+   */
+  failureRatio: number;
+
+  /**
+   * @generated from field: uint32 minimum_requests = 3;
+   */
+  minimumRequests: number;
+
+  /**
+   * Age at which an outcome counts half.
+   *
+   * @generated from field: uint32 window_ms = 4;
+   */
+  windowMs: number;
+
+  /**
+   * @generated from field: uint32 cooldown_ms = 5;
+   */
+  cooldownMs: number;
+
+  /**
+   * @generated from field: uint32 max_cooldown_ms = 6;
+   */
+  maxCooldownMs: number;
+};
+
+/**
+ * Describes the message headgate.v1.BreakerSettings.
+ * Use `create(BreakerSettingsSchema)` to create a new message.
+ */
+export declare const BreakerSettingsSchema: GenMessage<BreakerSettings>;
+
+/**
+ * @generated from message headgate.v1.ProbeSettings
+ */
+export declare type ProbeSettings = Message<"headgate.v1.ProbeSettings"> & {
+  /**
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * @generated from field: uint32 interval_ms = 2;
+   */
+  intervalMs: number;
+
+  /**
+   * @generated from field: uint32 timeout_ms = 3;
+   */
+  timeoutMs: number;
+};
+
+/**
+ * Describes the message headgate.v1.ProbeSettings.
+ * Use `create(ProbeSettingsSchema)` to create a new message.
+ */
+export declare const ProbeSettingsSchema: GenMessage<ProbeSettings>;
 
 /**
  * @generated from message headgate.v1.ServerSettings
@@ -186,6 +283,13 @@ export declare type Provider = Message<"headgate.v1.Provider"> & {
    * @generated from field: bool no_prompt_training = 8;
    */
   noPromptTraining: boolean;
+
+  /**
+   * How long it keeps a prompt cached; 0: it keeps none.
+   *
+   * @generated from field: uint32 prompt_cache_ms = 9;
+   */
+  promptCacheMs: number;
 };
 
 /**
@@ -350,6 +454,18 @@ export declare type Endpoint = Message<"headgate.v1.Endpoint"> & {
    * @generated from field: uint32 max_output_tokens = 7;
    */
   maxOutputTokens: number;
+
+  /**
+   * Neighbours with a weight share the load; 0: none, the place in the list decides.
+   *
+   * @generated from field: uint32 weight = 8;
+   */
+  weight: number;
+
+  /**
+   * @generated from field: string quantization = 9;
+   */
+  quantization: string;
 };
 
 /**

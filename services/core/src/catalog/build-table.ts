@@ -12,6 +12,7 @@ import type {
   EndpointEntry,
   EndpointPricing,
   EndpointTimeouts,
+  HealthPolicy,
   ModelEntry,
   ProviderEntry,
   RoutingTable,
@@ -46,8 +47,43 @@ export function toRoutingTable(
       corsOrigins: snapshot.server?.corsOrigins ?? [],
     },
     allowPrivateFileUrls: snapshot.allowPrivateFileUrls,
+    health: healthPolicy(snapshot.health),
     providers,
     models: new Map(models.map((model) => [model.id, model])),
+  };
+}
+
+/** An older control says nothing of health: what stands in the schema as default holds. */
+export const DEFAULT_HEALTH: HealthPolicy = {
+  breaker: {
+    consecutiveFailures: 5,
+    failureRatio: 0.5,
+    minimumRequests: 20,
+    windowMs: 30_000,
+    cooldownMs: 5_000,
+    maxCooldownMs: 15_000,
+  },
+  probes: { enabled: true, intervalMs: 10_000, timeoutMs: 10_000 },
+};
+
+function healthPolicy(settings: RoutingSnapshot['health']): HealthPolicy {
+  const { breaker, probes } = settings ?? {};
+  return {
+    breaker:
+      breaker === undefined
+        ? DEFAULT_HEALTH.breaker
+        : {
+            consecutiveFailures: breaker.consecutiveFailures,
+            failureRatio: breaker.failureRatio,
+            minimumRequests: breaker.minimumRequests,
+            windowMs: breaker.windowMs,
+            cooldownMs: breaker.cooldownMs,
+            maxCooldownMs: breaker.maxCooldownMs,
+          },
+    probes:
+      probes === undefined
+        ? DEFAULT_HEALTH.probes
+        : { enabled: probes.enabled, intervalMs: probes.intervalMs, timeoutMs: probes.timeoutMs },
   };
 }
 
@@ -61,6 +97,7 @@ function providerEntry(provider: Provider, open: Unsealer): ProviderEntry {
     settings: provider.settings,
     zeroDataRetention: provider.zeroDataRetention,
     noPromptTraining: provider.noPromptTraining,
+    promptCacheMs: provider.promptCacheMs,
   };
 }
 
@@ -80,6 +117,10 @@ function modelEntry(
       publisher: endpoint.publisher,
       timeouts: timeoutsOf(endpoint),
       pricing: endpoint.pricing === undefined ? null : endpointPricing(endpoint.pricing),
+      weight: endpoint.weight === 0 ? null : endpoint.weight,
+      contextWindow: endpoint.contextWindow || model.contextWindow,
+      maxOutputTokens: endpoint.maxOutputTokens || model.maxOutputTokens,
+      quantization: endpoint.quantization,
     };
   });
   if (endpoints.length === 0) throw new Error(`model ${model.id} has no endpoint`);
@@ -88,6 +129,13 @@ function modelEntry(
     type: model.type === ModelType.EMBEDDING ? 'embedding' : 'chat',
     contextWindow: model.contextWindow,
     maxOutputTokens: model.maxOutputTokens,
+    name: model.name,
+    description: model.description,
+    created: Number(model.created),
+    inputModalities: model.inputModalities,
+    outputModalities: model.outputModalities,
+    tags: model.tags,
+    supportedParameters: model.supportedParameters,
     cardJson: JSON.stringify(modelCard(model, [...new Set(endpoints.map(({ provider }) => provider))])),
     endpoints,
   };

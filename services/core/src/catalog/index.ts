@@ -1,10 +1,12 @@
-export { toRoutingTable, type Unsealer } from './build-table.ts';
+export { DEFAULT_HEALTH, toRoutingTable, type Unsealer } from './build-table.ts';
 export { BUILTIN_MODELS, type BuiltinModel } from './builtin-models.ts';
 export { type ResolveOptions, resolveSnapshot, type Sealer } from './resolve.ts';
 export type {
+  BreakerPolicy,
   EndpointEntry,
   EndpointPricing,
   EndpointTimeouts,
+  HealthPolicy,
   ModelEntry,
   ProviderEntry,
   RoutingTable,

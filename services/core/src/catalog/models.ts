@@ -42,6 +42,10 @@ export function configuredModel(model: ConfigModel, providers: readonly Resolved
     return {
       ...endpointDraft(endpoint.provider, endpoint.model, price),
       publisher: endpoint.publisher ?? '',
+      weight: endpoint.weight ?? 0,
+      quantization: endpoint.quantization ?? '',
+      contextWindow: endpoint.contextWindow ?? 0,
+      maxOutputTokens: endpoint.maxTokens ?? 0,
       ...(endpoint.timeouts === undefined ? {} : { timeouts: timeoutsOf(endpoint.timeouts) }),
     };
   });
@@ -55,6 +59,9 @@ export function configuredModel(model: ConfigModel, providers: readonly Resolved
     ...(model.contextWindow === undefined ? {} : { contextWindow: model.contextWindow }),
     ...(model.maxTokens === undefined ? {} : { maxOutputTokens: model.maxTokens }),
     ...(modelPrice === null ? {} : { pricing: modelPrice }),
+    ...(model.inputModalities === undefined ? {} : { inputModalities: model.inputModalities }),
+    ...(model.tags === undefined ? {} : { tags: model.tags }),
+    ...(model.supportedParameters === undefined ? {} : { supportedParameters: model.supportedParameters }),
   };
 }
 

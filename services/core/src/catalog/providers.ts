@@ -24,11 +24,15 @@ export interface ResolvedProvider {
   readonly timeouts?: Timeouts;
   readonly zeroDataRetention: boolean;
   readonly noPromptTraining: boolean;
+  readonly promptCacheMs: number;
 }
 
 export const SIMULATOR = 'simulator';
 
 const NO_KEY = 'none';
+
+/** The shortest lifetime that a vendor documents (Anthropic, OpenAI); an own provider may say another. */
+const PROMPT_CACHE_MS = 300_000;
 
 /** A provider of headgate.yaml. One that names neither key nor base URL takes its usual variable, as without a file. */
 export function configuredProvider(name: string, entry: ConfigProvider, env: Environment): ResolvedProvider {
@@ -63,6 +67,7 @@ export function configuredProvider(name: string, entry: ConfigProvider, env: Env
     ...(entry.timeouts === undefined ? {} : { timeouts: timeoutsOf(entry.timeouts) }),
     zeroDataRetention: entry.zeroDataRetention,
     noPromptTraining: entry.noPromptTraining,
+    promptCacheMs: entry.promptCacheMs ?? PROMPT_CACHE_MS,
   };
 }
 
@@ -116,6 +121,7 @@ function plainProvider(name: string, dialect: Dialect, baseUrl: string, apiKey: 
     settings: {},
     zeroDataRetention: false,
     noPromptTraining: false,
+    promptCacheMs: PROMPT_CACHE_MS,
   };
 }
 

@@ -46,6 +46,7 @@ export function resolveSnapshot(
     simulated: providers.some(({ servesAs }) => servesAs === SIMULATOR),
     allowPrivateFileUrls: settings.network.allowPrivateFileUrls,
     onRedisLoss: settings.limits.onRedisLoss,
+    health: settings.health,
   });
 }
 
@@ -79,6 +80,7 @@ function sealedProvider(provider: ResolvedProvider, seal: Sealer): Provider {
     settings: provider.settings,
     zeroDataRetention: provider.zeroDataRetention,
     noPromptTraining: provider.noPromptTraining,
+    promptCacheMs: provider.promptCacheMs,
     ...(provider.timeouts === undefined ? {} : { timeouts: provider.timeouts }),
   });
 }

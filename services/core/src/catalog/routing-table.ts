@@ -6,6 +6,7 @@ export interface RoutingTable {
   readonly simulated: boolean;
   readonly server: ServerPolicy;
   readonly allowPrivateFileUrls: boolean;
+  readonly health: HealthPolicy;
   readonly providers: ReadonlyMap<string, ProviderEntry>;
   /** By public id, `creator/name`. */
   readonly models: ReadonlyMap<string, ModelEntry>;
@@ -20,6 +21,24 @@ export interface ServerPolicy {
   readonly corsOrigins: readonly string[];
 }
 
+/** When an endpoint counts as broken, and how it comes back; durations in milliseconds. */
+export interface HealthPolicy {
+  readonly breaker: BreakerPolicy;
+  readonly probes: { readonly enabled: boolean; readonly intervalMs: number; readonly timeoutMs: number };
+}
+
+export interface BreakerPolicy {
+  /** So many failures in a row open it. */
+  readonly consecutiveFailures: number;
+  /** So large a share of failures opens it, once `minimumRequests` were counted; one that is `windowMs` old counts half. */
+  readonly failureRatio: number;
+  readonly minimumRequests: number;
+  readonly windowMs: number;
+  /** How long it stays open the first time; doubles with every further failure up to `maxCooldownMs`. */
+  readonly cooldownMs: number;
+  readonly maxCooldownMs: number;
+}
+
 export interface ProviderEntry {
   readonly name: string;
   readonly dialect: string;
@@ -30,6 +49,8 @@ export interface ProviderEntry {
   readonly settings: Readonly<Record<string, string>>;
   readonly zeroDataRetention: boolean;
   readonly noPromptTraining: boolean;
+  /** How long it keeps a prompt cached, milliseconds; 0: it keeps none. */
+  readonly promptCacheMs: number;
 }
 
 export interface ModelEntry {
@@ -37,6 +58,15 @@ export interface ModelEntry {
   readonly type: 'chat' | 'embedding';
   readonly contextWindow: number;
   readonly maxOutputTokens: number;
+  readonly name: string;
+  readonly description: string;
+  /** Seconds since the epoch; 0 when unknown. */
+  readonly created: number;
+  /** Empty where nothing is known; then nothing is ruled out. */
+  readonly inputModalities: readonly string[];
+  readonly outputModalities: readonly string[];
+  readonly tags: readonly string[];
+  readonly supportedParameters: readonly string[];
   /** The `/v1/models` entry (WIRE 2.6), as JSON text made once per snapshot. */
   readonly cardJson: string;
   /** In default order; never empty. */
@@ -52,6 +82,13 @@ export interface EndpointEntry {
   readonly publisher: string;
   readonly timeouts: EndpointTimeouts;
   readonly pricing: EndpointPricing | null;
+  /** Neighbours that have a weight share the load by it; null: its place in the list decides. */
+  readonly weight: number | null;
+  /** Tokens; 0 where unknown. */
+  readonly contextWindow: number;
+  readonly maxOutputTokens: number;
+  /** '' when unknown. */
+  readonly quantization: string;
 }
 
 /** Milliseconds, all resolved: endpoint over provider over snapshot. */

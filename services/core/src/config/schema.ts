@@ -133,6 +133,9 @@ const provider = mapping({
   timeouts: timeouts.optional(),
   zeroDataRetention: flag().default(false).describe('Label: this provider keeps nothing of what it is sent.'),
   noPromptTraining: flag().default(false).describe('Label: this provider does not train on prompts.'),
+  promptCacheMs: milliseconds(0)
+    .optional()
+    .describe('How long it keeps a prompt cached: conversations stay with it for that long. 0: it keeps none.'),
 });
 
 const endpoint = mapping({
@@ -141,7 +144,15 @@ const endpoint = mapping({
   publisher: choice(['google', 'anthropic']).optional().describe('vertex: inferred from the model when absent'),
   timeouts: timeouts.optional(),
   pricing: pricing.optional(),
+  weight: whole('a whole number', 1, 1000)
+    .optional()
+    .describe('Neighbours that have a weight share the load by it, instead of taking turns in order.'),
+  quantization: text('a quantization such as fp8').optional(),
+  contextWindow: whole('a whole number of tokens', 1, 1_000_000_000).optional(),
+  maxTokens: whole('a whole number of tokens', 1, 1_000_000_000).optional(),
 });
+
+const MODALITIES = ['text', 'image', 'audio', 'video', 'file'] as const;
 
 const model = mapping({
   id: z
@@ -157,6 +168,33 @@ const model = mapping({
   contextWindow: whole('a whole number of tokens', 1, 1_000_000_000).optional(),
   maxTokens: whole('a whole number of tokens', 1, 1_000_000_000).optional(),
   pricing: pricing.optional(),
+  inputModalities: list(choice(MODALITIES), 'modalities')
+    .optional()
+    .describe('What it can read. Requests with anything else are not sent to it.'),
+  tags: list(text('a tag such as vision'), 'tags').optional().describe('Capabilities, as GET /v1/models shows them.'),
+  supportedParameters: list(text('a request field such as tools'), 'names of request fields').optional(),
+});
+
+const breaker = mapping({
+  consecutiveFailures: whole('a whole number', 1, 1000).default(5).describe('So many failures in a row open it.'),
+  failureRatio: z
+    .number({ error: 'a share above 0 and up to 1' })
+    .gt(0, { error: 'a share above 0 and up to 1' })
+    .max(1, { error: 'a share above 0 and up to 1' })
+    .default(0.5)
+    .describe('So large a share of failures opens it ...'),
+  minimumRequests: whole('a whole number', 1, 1_000_000).default(20).describe('... once so many were counted ...'),
+  windowMs: milliseconds().default(30_000).describe('... where one of this age counts half.'),
+  cooldownMs: milliseconds()
+    .default(5_000)
+    .describe('How long it stays open the first time; doubles with each failure.'),
+  maxCooldownMs: milliseconds().default(15_000),
+});
+
+const probes = mapping({
+  enabled: flag().default(true).describe('Whether control asks endpoints with an open breaker whether they are back.'),
+  intervalMs: milliseconds().default(10_000),
+  timeoutMs: milliseconds().default(10_000),
 });
 
 const PROVIDER_NAME = 'a provider name of letters, digits and . _ -';
@@ -182,6 +220,9 @@ export const configSchema = mapping({
     firstTokenMs: milliseconds().default(10_000),
     streamStallMs: milliseconds().default(10_000),
   }).prefault({}),
+  health: mapping({ breaker: breaker.prefault({}), probes: probes.prefault({}) })
+    .prefault({})
+    .describe('When an endpoint counts as broken, and how it comes back.'),
   network: mapping({
     allowPrivateFileUrls: flag()
       .default(false)

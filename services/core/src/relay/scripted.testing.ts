@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import type { EndpointEntry, EndpointPricing, EndpointTimeouts, ModelEntry } from '../catalog/index.ts';
+import { endpointEntry, modelEntry, providerEntry } from '../catalog/entries.testing.ts';
+import type { EndpointPricing, EndpointTimeouts, ModelEntry } from '../catalog/index.ts';
 import { readChatRequest } from '../chat/index.ts';
 import type { GatewayError } from '../errors/index.ts';
 import { HEADROOM } from '../json/index.ts';
@@ -246,33 +247,16 @@ export function model(
   urls: readonly string[],
   options: { contextWindow?: number; timeouts?: Partial<EndpointTimeouts>; dialect?: string } = {},
 ): ModelEntry {
-  const endpoints = urls.map((baseUrl, i): EndpointEntry => {
-    const name = `${id}${i}`;
-    return {
-      key: `${name}:up`,
-      provider: {
-        name,
-        dialect: options.dialect ?? 'openai',
-        baseUrl,
-        credentials: { apiKey: 'topsecretcredential' },
-        settings: {},
-        zeroDataRetention: false,
-        noPromptTraining: false,
-      },
-      model: 'up',
-      publisher: '',
-      timeouts: { connectMs: 1_000, firstTokenMs: 5_000, streamStallMs: 5_000, ...options.timeouts },
-      pricing: PRICES,
-    };
+  const endpoints = urls.map((baseUrl, i) => {
+    const provider = providerEntry(`${id}${i}`, {
+      dialect: options.dialect ?? 'openai',
+      baseUrl,
+      credentials: { apiKey: 'topsecretcredential' },
+    });
+    const timeouts = { connectMs: 1_000, firstTokenMs: 5_000, streamStallMs: 5_000, ...options.timeouts };
+    return endpointEntry(provider, 'up', { timeouts, pricing: PRICES });
   });
-  return {
-    id,
-    type: 'chat',
-    contextWindow: options.contextWindow ?? 8_000,
-    maxOutputTokens: 100,
-    cardJson: '{}',
-    endpoints,
-  };
+  return modelEntry(id, endpoints, { contextWindow: options.contextWindow ?? 8_000, maxOutputTokens: 100 });
 }
 
 export interface Running {

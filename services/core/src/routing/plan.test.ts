@@ -1,37 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { endpointEntry, modelEntry, providerEntry } from '../catalog/entries.testing.ts';
 import type { ModelEntry } from '../catalog/index.ts';
 import { GatewayError } from '../errors/index.ts';
-import { planAttempts, type RoutingOptions } from './plan.ts';
+import { planAttempts } from './plan.ts';
+import type { RoutingOptions } from './request.ts';
 
 const SEED = Number(process.env.FC_SEED ?? 20_260);
 const NAMES = ['a', 'b', 'c', 'd'];
 
 function model(id: string, providers: readonly string[]): ModelEntry {
-  return {
+  return modelEntry(
     id,
-    type: 'chat',
-    contextWindow: 1_000,
-    maxOutputTokens: 100,
-    cardJson: '{}',
-    endpoints: providers.map((name, i) => ({
-      key: `${name}:${id}-${i}`,
-      provider: {
-        name,
-        dialect: 'openai',
-        baseUrl: 'http://127.0.0.1:1',
-        credentials: {},
-        settings: {},
-        zeroDataRetention: false,
-        noPromptTraining: false,
-      },
-      model: `${id}-${i}`,
-      publisher: '',
-      timeouts: { connectMs: 1, firstTokenMs: 1, streamStallMs: 1 },
-      pricing: null,
-    })),
-  };
+    providers.map((name, i) => endpointEntry(providerEntry(name), `${id}-${i}`)),
+  );
 }
 
 const names = fc.array(fc.constantFrom(...NAMES, 'unknown'), { maxLength: 5 });

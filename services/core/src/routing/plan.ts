@@ -1,16 +1,6 @@
 import type { EndpointEntry, ModelEntry } from '../catalog/index.ts';
 import { GatewayError } from '../errors/index.ts';
-
-/** What of `providerOptions.gateway` decides the order of attempts (WIRE 2.3). */
-export interface RoutingOptions {
-  readonly order?: readonly string[] | undefined;
-  readonly only?: readonly string[] | undefined;
-  readonly ignore?: readonly string[] | undefined;
-  /** Only providers that the operator has labelled so. */
-  readonly zeroDataRetention?: boolean | undefined;
-  readonly disallowPromptTraining?: boolean | undefined;
-  readonly [key: string]: unknown;
-}
+import type { RoutingOptions } from './request.ts';
 
 /** Options of WIRE 2.3 that this release does not act on: saying so is better than seeming to. */
 const NOT_YET = [
@@ -28,7 +18,32 @@ const NOT_YET = [
 
 export interface PlannedAttempt {
   readonly model: ModelEntry;
+  /** As in the catalog; with a caller's own credential, a copy that has that credential, its settings and its model id. */
   readonly endpoint: EndpointEntry;
+  readonly credentialType: 'system' | 'byok';
+  /** `endpoint.timeouts.firstTokenMs` was asked for by the client: it binds also where nothing else is left to try. */
+  readonly firstTokenBinds: boolean;
+  /** Why it stands where it stands, for people. */
+  readonly reason: string;
+}
+
+/** An endpoint that will not be tried, and what ruled it out: the option's name or `capability`. */
+export interface RemovedEndpoint {
+  readonly model: string;
+  readonly endpointKey: string;
+  readonly by: string;
+  readonly detail: string;
+}
+
+/** As `provider_metadata.gateway.routing.sort` shows it (WIRE 2.5). */
+export interface SortRecord {
+  readonly option: 'cost' | 'ttft' | 'tps';
+  /** Providers. */
+  readonly executionOrder: readonly string[];
+  /** US dollars per million tokens, seconds, or tokens per second, by provider; of those that are known. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Providers that would have come earlier but for their health. */
+  readonly deprioritized: readonly string[];
 }
 
 export interface Plan {
@@ -36,6 +51,11 @@ export interface Plan {
   readonly attempts: readonly PlannedAttempt[];
   /** The endpoints' keys, in the same order. */
   readonly keys: readonly string[];
+  readonly removed: readonly RemovedEndpoint[];
+  /** Null without `sort`. */
+  readonly sort: SortRecord | null;
+  /** Whether the endpoint that has the prompt cached comes first because of that; null: affinity had no say. */
+  readonly affinity: 'hit' | 'miss' | null;
   /** Options that were given and have no effect. */
   readonly warnings: readonly string[];
   /** For people: which endpoints were considered and why in this order. */
@@ -62,13 +82,31 @@ export function planAttempts(models: readonly ModelEntry[], options: RoutingOpti
 }
 
 function makePlan(models: readonly ModelEntry[], options: RoutingOptions): Plan {
-  const attempts = models.flatMap((model) => ordered(model, options).map((endpoint) => ({ model, endpoint })));
+  const attempts = models.flatMap((model) =>
+    ordered(model, options).map(
+      (endpoint): PlannedAttempt => ({
+        model,
+        endpoint,
+        credentialType: 'system',
+        firstTokenBinds: false,
+        reason: 'configured order',
+      }),
+    ),
+  );
   if (attempts.length === 0) throw noEligibleProvider(models, options);
   const keys = attempts.map(({ endpoint }) => endpoint.key);
   const warnings = NOT_YET.filter((option) => options[option] !== undefined).map(
     (option) => `providerOptions.gateway.${option}: has no effect in this release`,
   );
-  return { attempts, keys, warnings, reasoning: explain(models, keys, options) };
+  return {
+    attempts,
+    keys,
+    removed: [],
+    sort: null,
+    affinity: null,
+    warnings,
+    reasoning: explain(models, keys, options),
+  };
 }
 
 function ordered(model: ModelEntry, options: RoutingOptions): readonly EndpointEntry[] {

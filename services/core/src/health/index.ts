@@ -1,0 +1,1 @@
+export type { AttemptOutcome, HealthReporter } from './contract.ts';

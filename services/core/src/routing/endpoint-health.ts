@@ -1,0 +1,31 @@
+/**
+ * What the planner may know of an endpoint's health. The health room keeps it; a plan sees one moment of it.
+ * Absent facts are null: nothing is assumed of an endpoint that has not been measured lately.
+ */
+export interface EndpointHealth {
+  /**
+   * `open` endpoints go last. `half_open` says that this process holds the permit for the one request that tries it: the
+   * endpoint is planned as if it were well, and whoever plans it takes the permit.
+   */
+  readonly breaker: 'closed' | 'open' | 'half_open';
+  /** Until then it should be left alone (429 with Retry-After, a refused key); epoch milliseconds, 0: no. */
+  readonly coolUntil: number;
+  /** Median time to the first token, milliseconds. */
+  readonly ttftMs: number | null;
+  /** Median tokens per second behind the first token. */
+  readonly tokensPerSecond: number | null;
+  /** Share of attempts that succeeded, 0 to 1. */
+  readonly successRate: number | null;
+  /** Requests of this process that are at the endpoint now. */
+  readonly inFlight: number;
+}
+
+/** Health as it is at one moment. */
+export interface HealthView {
+  /** Changes whenever a breaker or a cool-down changes: plans that were made before may be out of date. */
+  readonly version: number;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** By endpoint key (`provider:model`); undefined: nothing is known, which is as good as well. */
+  of(endpointKey: string): EndpointHealth | undefined;
+}

@@ -73,6 +73,39 @@ export declare type ApiKey = Message<"headgate.v1.ApiKey"> & {
    * @generated from field: string group = 10;
    */
   group: string;
+
+  /**
+   * Milliseconds since the epoch; 0 for keys of headgate.yaml.
+   *
+   * @generated from field: uint64 created_at_ms = 11;
+   */
+  createdAtMs: bigint;
+
+  /**
+   * First letters of the key, for people.
+   *
+   * @generated from field: string hint = 12;
+   */
+  hint: string;
+
+  /**
+   * The key that this one replaced, while it still works: keyed hash and end.
+   *
+   * @generated from field: bytes previous_hash = 13;
+   */
+  previousHash: Uint8Array;
+
+  /**
+   * @generated from field: uint64 previous_expires_at_ms = 14;
+   */
+  previousExpiresAtMs: bigint;
+
+  /**
+   * A short wait in place of an instant 429; absent: none.
+   *
+   * @generated from field: headgate.v1.Queue queue = 15;
+   */
+  queue?: Queue | undefined;
 };
 
 /**
@@ -80,6 +113,27 @@ export declare type ApiKey = Message<"headgate.v1.ApiKey"> & {
  * Use `create(ApiKeySchema)` to create a new message.
  */
 export declare const ApiKeySchema: GenMessage<ApiKey>;
+
+/**
+ * @generated from message headgate.v1.Queue
+ */
+export declare type Queue = Message<"headgate.v1.Queue"> & {
+  /**
+   * @generated from field: uint32 max_wait_ms = 1;
+   */
+  maxWaitMs: number;
+
+  /**
+   * @generated from field: uint32 max_waiting = 2;
+   */
+  maxWaiting: number;
+};
+
+/**
+ * Describes the message headgate.v1.Queue.
+ * Use `create(QueueSchema)` to create a new message.
+ */
+export declare const QueueSchema: GenMessage<Queue>;
 
 /**
  * Zero means no limit of that kind.

@@ -8,6 +8,11 @@ export interface EndpointHealth {
    * endpoint is planned as if it were well, and whoever plans it takes the permit.
    */
   readonly breaker: 'closed' | 'open' | 'half_open';
+  /**
+   * The breaker is open, its period is over, and this process does not hold the permit: the endpoint still goes last, and
+   * the plan says that the permit is wanted.
+   */
+  readonly probeDue: boolean;
   /** Until then it should be left alone (429 with Retry-After, a refused key); epoch milliseconds, 0: no. */
   readonly coolUntil: number;
   /** Median time to the first token, milliseconds. */

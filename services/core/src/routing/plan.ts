@@ -56,6 +56,10 @@ export interface Plan {
   readonly sort: SortRecord | null;
   /** Whether the endpoint that has the prompt cached comes first because of that; null: affinity had no say. */
   readonly affinity: 'hit' | 'miss' | null;
+  /** Keys of endpoints that are half-open and stand before others: whoever runs the plan takes their permits. */
+  readonly permits: readonly string[];
+  /** Keys of endpoints that were put last although their open period is over: fetching their permits would bring them back. */
+  readonly wanted: readonly string[];
   /** Options that were given and have no effect. */
   readonly warnings: readonly string[];
   /** For people: which endpoints were considered and why in this order. */
@@ -104,6 +108,8 @@ function makePlan(models: readonly ModelEntry[], options: RoutingOptions): Plan 
     removed: [],
     sort: null,
     affinity: null,
+    permits: [],
+    wanted: [],
     warnings,
     reasoning: explain(models, keys, options),
   };

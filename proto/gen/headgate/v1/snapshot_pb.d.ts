@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Budget, KeyLimits } from "./api_key_pb.js";
 
 /**
  * Describes the file headgate/v1/snapshot.proto.
@@ -69,6 +70,16 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
    * @generated from field: headgate.v1.HealthSettings health = 9;
    */
   health?: HealthSettings | undefined;
+
+  /**
+   * @generated from field: headgate.v1.LimitSettings limits = 10;
+   */
+  limits?: LimitSettings | undefined;
+
+  /**
+   * @generated from field: repeated headgate.v1.OidcIssuer oidc = 11;
+   */
+  oidc: OidcIssuer[];
 };
 
 /**
@@ -76,6 +87,162 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
  * Use `create(RoutingSnapshotSchema)` to create a new message.
  */
 export declare const RoutingSnapshotSchema: GenMessage<RoutingSnapshot>;
+
+/**
+ * Limits beside those of the keys themselves.
+ *
+ * @generated from message headgate.v1.LimitSettings
+ */
+export declare type LimitSettings = Message<"headgate.v1.LimitSettings"> & {
+  /**
+   * @generated from field: map<string, headgate.v1.GroupLimits> groups = 1;
+   */
+  groups: { [key: string]: GroupLimits };
+
+  /**
+   * Of each end user of a key.
+   *
+   * @generated from field: headgate.v1.KeyLimits users = 2;
+   */
+  users?: KeyLimits | undefined;
+
+  /**
+   * The first pattern that matches holds.
+   *
+   * @generated from field: repeated headgate.v1.ModelLimits models = 3;
+   */
+  models: ModelLimits[];
+
+  /**
+   * @generated from field: map<string, headgate.v1.KeyLimits> providers = 4;
+   */
+  providers: { [key: string]: KeyLimits };
+};
+
+/**
+ * Describes the message headgate.v1.LimitSettings.
+ * Use `create(LimitSettingsSchema)` to create a new message.
+ */
+export declare const LimitSettingsSchema: GenMessage<LimitSettings>;
+
+/**
+ * @generated from message headgate.v1.GroupLimits
+ */
+export declare type GroupLimits = Message<"headgate.v1.GroupLimits"> & {
+  /**
+   * @generated from field: headgate.v1.KeyLimits limits = 1;
+   */
+  limits?: KeyLimits | undefined;
+
+  /**
+   * @generated from field: headgate.v1.Budget budget = 2;
+   */
+  budget?: Budget | undefined;
+};
+
+/**
+ * Describes the message headgate.v1.GroupLimits.
+ * Use `create(GroupLimitsSchema)` to create a new message.
+ */
+export declare const GroupLimitsSchema: GenMessage<GroupLimits>;
+
+/**
+ * @generated from message headgate.v1.ModelLimits
+ */
+export declare type ModelLimits = Message<"headgate.v1.ModelLimits"> & {
+  /**
+   * @generated from field: string pattern = 1;
+   */
+  pattern: string;
+
+  /**
+   * @generated from field: headgate.v1.KeyLimits limits = 2;
+   */
+  limits?: KeyLimits | undefined;
+};
+
+/**
+ * Describes the message headgate.v1.ModelLimits.
+ * Use `create(ModelLimitsSchema)` to create a new message.
+ */
+export declare const ModelLimitsSchema: GenMessage<ModelLimits>;
+
+/**
+ * @generated from message headgate.v1.OidcIssuer
+ */
+export declare type OidcIssuer = Message<"headgate.v1.OidcIssuer"> & {
+  /**
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * @generated from field: string audience = 2;
+   */
+  audience: string;
+
+  /**
+   * @generated from field: string subject_claim = 3;
+   */
+  subjectClaim: string;
+
+  /**
+   * Empty: none.
+   *
+   * @generated from field: string name_claim = 4;
+   */
+  nameClaim: string;
+
+  /**
+   * @generated from field: string group_claim = 5;
+   */
+  groupClaim: string;
+
+  /**
+   * @generated from field: string models_claim = 6;
+   */
+  modelsClaim: string;
+
+  /**
+   * @generated from field: repeated string models = 7;
+   */
+  models: string[];
+
+  /**
+   * Empty: the usual asymmetric ones.
+   *
+   * @generated from field: repeated string algorithms = 8;
+   */
+  algorithms: string[];
+
+  /**
+   * Empty: asked of the issuer.
+   *
+   * @generated from field: string jwks_uri = 9;
+   */
+  jwksUri: string;
+
+  /**
+   * @generated from field: uint32 clock_tolerance_seconds = 10;
+   */
+  clockToleranceSeconds: number;
+
+  /**
+   * @generated from field: headgate.v1.KeyLimits limits = 11;
+   */
+  limits?: KeyLimits | undefined;
+
+  /**
+   * @generated from field: headgate.v1.Budget budget = 12;
+   */
+  budget?: Budget | undefined;
+};
+
+/**
+ * Describes the message headgate.v1.OidcIssuer.
+ * Use `create(OidcIssuerSchema)` to create a new message.
+ */
+export declare const OidcIssuerSchema: GenMessage<OidcIssuer>;
 
 /**
  * When an endpoint counts as broken, and how it comes back.

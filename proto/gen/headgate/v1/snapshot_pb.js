@@ -3,12 +3,13 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_headgate_v1_api_key } from "./api_key_pb.js";
 
 /**
  * Describes the file headgate/v1/snapshot.proto.
  */
 export const file_headgate_v1_snapshot = /*@__PURE__*/
-  fileDesc("ChpoZWFkZ2F0ZS92MS9zbmFwc2hvdC5wcm90bxILaGVhZGdhdGUudjEixgIKD1JvdXRpbmdTbmFwc2hvdBIXCg9wdWJsaXNoZWRfYXRfbXMYASABKAQSKwoGc2VydmVyGAIgASgLMhsuaGVhZGdhdGUudjEuU2VydmVyU2V0dGluZ3MSJwoIdGltZW91dHMYAyABKAsyFS5oZWFkZ2F0ZS52MS5UaW1lb3V0cxIoCglwcm92aWRlcnMYBCADKAsyFS5oZWFkZ2F0ZS52MS5Qcm92aWRlchIiCgZtb2RlbHMYBSADKAsyEi5oZWFkZ2F0ZS52MS5Nb2RlbBIRCglzaW11bGF0ZWQYBiABKAgSHwoXYWxsb3dfcHJpdmF0ZV9maWxlX3VybHMYByABKAgSFQoNb25fcmVkaXNfbG9zcxgIIAEoCRIrCgZoZWFsdGgYCSABKAsyGy5oZWFkZ2F0ZS52MS5IZWFsdGhTZXR0aW5ncyJrCg5IZWFsdGhTZXR0aW5ncxItCgdicmVha2VyGAEgASgLMhwuaGVhZGdhdGUudjEuQnJlYWtlclNldHRpbmdzEioKBnByb2JlcxgCIAEoCzIaLmhlYWRnYXRlLnYxLlByb2JlU2V0dGluZ3MioQEKD0JyZWFrZXJTZXR0aW5ncxIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgBIAEoDRIVCg1mYWlsdXJlX3JhdGlvGAIgASgBEhgKEG1pbmltdW1fcmVxdWVzdHMYAyABKA0SEQoJd2luZG93X21zGAQgASgNEhMKC2Nvb2xkb3duX21zGAUgASgNEhcKD21heF9jb29sZG93bl9tcxgGIAEoDSJJCg1Qcm9iZVNldHRpbmdzEg8KB2VuYWJsZWQYASABKAgSEwoLaW50ZXJ2YWxfbXMYAiABKA0SEgoKdGltZW91dF9tcxgDIAEoDSJ5Cg5TZXJ2ZXJTZXR0aW5ncxIWCg5tYXhfYm9keV9ieXRlcxgBIAEoDRIaChJyZXF1ZXN0X3RpbWVvdXRfbXMYAiABKA0SHQoVa2VlcF9hbGl2ZV9jb21tZW50X21zGAMgASgNEhQKDGNvcnNfb3JpZ2lucxgEIAMoCSJPCghUaW1lb3V0cxISCgpjb25uZWN0X21zGAEgASgNEhYKDmZpcnN0X3Rva2VuX21zGAIgASgNEhcKD3N0cmVhbV9zdGFsbF9tcxgDIAEoDSK6AgoIUHJvdmlkZXISDAoEbmFtZRgBIAEoCRIPCgdkaWFsZWN0GAIgASgJEhAKCGJhc2VfdXJsGAMgASgJEhoKEnNlYWxlZF9jcmVkZW50aWFscxgEIAEoDBI1CghzZXR0aW5ncxgFIAMoCzIjLmhlYWRnYXRlLnYxLlByb3ZpZGVyLlNldHRpbmdzRW50cnkSJwoIdGltZW91dHMYBiABKAsyFS5oZWFkZ2F0ZS52MS5UaW1lb3V0cxIbChN6ZXJvX2RhdGFfcmV0ZW50aW9uGAcgASgIEhoKEm5vX3Byb21wdF90cmFpbmluZxgIIAEoCBIXCg9wcm9tcHRfY2FjaGVfbXMYCSABKA0aLwoNU2V0dGluZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIoIBChNQcm92aWRlckNyZWRlbnRpYWxzEjwKBnZhbHVlcxgBIAMoCzIsLmhlYWRnYXRlLnYxLlByb3ZpZGVyQ3JlZGVudGlhbHMuVmFsdWVzRW50cnkaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL2AgoFTW9kZWwSCgoCaWQYASABKAkSJAoEdHlwZRgCIAEoDjIWLmhlYWRnYXRlLnYxLk1vZGVsVHlwZRIMCgRuYW1lGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEg8KB2NyZWF0ZWQYBSABKAQSEAoIcmVsZWFzZWQYBiABKAQSEAoIb3duZWRfYnkYByABKAkSFgoOY29udGV4dF93aW5kb3cYCCABKA0SGQoRbWF4X291dHB1dF90b2tlbnMYCSABKA0SGAoQaW5wdXRfbW9kYWxpdGllcxgKIAMoCRIZChFvdXRwdXRfbW9kYWxpdGllcxgLIAMoCRIMCgR0YWdzGAwgAygJEhwKFHN1cHBvcnRlZF9wYXJhbWV0ZXJzGA0gAygJEiUKB3ByaWNpbmcYDiABKAsyFC5oZWFkZ2F0ZS52MS5QcmljaW5nEigKCWVuZHBvaW50cxgPIAMoCzIVLmhlYWRnYXRlLnYxLkVuZHBvaW50IucBCghFbmRwb2ludBIQCghwcm92aWRlchgBIAEoCRINCgVtb2RlbBgCIAEoCRInCgh0aW1lb3V0cxgDIAEoCzIVLmhlYWRnYXRlLnYxLlRpbWVvdXRzEiUKB3ByaWNpbmcYBCABKAsyFC5oZWFkZ2F0ZS52MS5QcmljaW5nEhEKCXB1Ymxpc2hlchgFIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgGIAEoDRIZChFtYXhfb3V0cHV0X3Rva2VucxgHIAEoDRIOCgZ3ZWlnaHQYCCABKA0SFAoMcXVhbnRpemF0aW9uGAkgASgJIl0KB1ByaWNpbmcSDQoFaW5wdXQYASABKAkSDgoGb3V0cHV0GAIgASgJEhgKEGlucHV0X2NhY2hlX3JlYWQYAyABKAkSGQoRaW5wdXRfY2FjaGVfd3JpdGUYBCABKAkqVgoJTW9kZWxUeXBlEhoKFk1PREVMX1RZUEVfVU5TUEVDSUZJRUQQABITCg9NT0RFTF9UWVBFX0NIQVQQARIYChRNT0RFTF9UWVBFX0VNQkVERElORxACYgZwcm90bzM");
+  fileDesc("ChpoZWFkZ2F0ZS92MS9zbmFwc2hvdC5wcm90bxILaGVhZGdhdGUudjEimQMKD1JvdXRpbmdTbmFwc2hvdBIXCg9wdWJsaXNoZWRfYXRfbXMYASABKAQSKwoGc2VydmVyGAIgASgLMhsuaGVhZGdhdGUudjEuU2VydmVyU2V0dGluZ3MSJwoIdGltZW91dHMYAyABKAsyFS5oZWFkZ2F0ZS52MS5UaW1lb3V0cxIoCglwcm92aWRlcnMYBCADKAsyFS5oZWFkZ2F0ZS52MS5Qcm92aWRlchIiCgZtb2RlbHMYBSADKAsyEi5oZWFkZ2F0ZS52MS5Nb2RlbBIRCglzaW11bGF0ZWQYBiABKAgSHwoXYWxsb3dfcHJpdmF0ZV9maWxlX3VybHMYByABKAgSFQoNb25fcmVkaXNfbG9zcxgIIAEoCRIrCgZoZWFsdGgYCSABKAsyGy5oZWFkZ2F0ZS52MS5IZWFsdGhTZXR0aW5ncxIqCgZsaW1pdHMYCiABKAsyGi5oZWFkZ2F0ZS52MS5MaW1pdFNldHRpbmdzEiUKBG9pZGMYCyADKAsyFy5oZWFkZ2F0ZS52MS5PaWRjSXNzdWVyIukCCg1MaW1pdFNldHRpbmdzEjYKBmdyb3VwcxgBIAMoCzImLmhlYWRnYXRlLnYxLkxpbWl0U2V0dGluZ3MuR3JvdXBzRW50cnkSJQoFdXNlcnMYAiABKAsyFi5oZWFkZ2F0ZS52MS5LZXlMaW1pdHMSKAoGbW9kZWxzGAMgAygLMhguaGVhZGdhdGUudjEuTW9kZWxMaW1pdHMSPAoJcHJvdmlkZXJzGAQgAygLMikuaGVhZGdhdGUudjEuTGltaXRTZXR0aW5ncy5Qcm92aWRlcnNFbnRyeRpHCgtHcm91cHNFbnRyeRILCgNrZXkYASABKAkSJwoFdmFsdWUYAiABKAsyGC5oZWFkZ2F0ZS52MS5Hcm91cExpbWl0czoCOAEaSAoOUHJvdmlkZXJzRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYuaGVhZGdhdGUudjEuS2V5TGltaXRzOgI4ASJaCgtHcm91cExpbWl0cxImCgZsaW1pdHMYASABKAsyFi5oZWFkZ2F0ZS52MS5LZXlMaW1pdHMSIwoGYnVkZ2V0GAIgASgLMhMuaGVhZGdhdGUudjEuQnVkZ2V0IkYKC01vZGVsTGltaXRzEg8KB3BhdHRlcm4YASABKAkSJgoGbGltaXRzGAIgASgLMhYuaGVhZGdhdGUudjEuS2V5TGltaXRzIqgCCgpPaWRjSXNzdWVyEg4KBmlzc3VlchgBIAEoCRIQCghhdWRpZW5jZRgCIAEoCRIVCg1zdWJqZWN0X2NsYWltGAMgASgJEhIKCm5hbWVfY2xhaW0YBCABKAkSEwoLZ3JvdXBfY2xhaW0YBSABKAkSFAoMbW9kZWxzX2NsYWltGAYgASgJEg4KBm1vZGVscxgHIAMoCRISCgphbGdvcml0aG1zGAggAygJEhAKCGp3a3NfdXJpGAkgASgJEh8KF2Nsb2NrX3RvbGVyYW5jZV9zZWNvbmRzGAogASgNEiYKBmxpbWl0cxgLIAEoCzIWLmhlYWRnYXRlLnYxLktleUxpbWl0cxIjCgZidWRnZXQYDCABKAsyEy5oZWFkZ2F0ZS52MS5CdWRnZXQiawoOSGVhbHRoU2V0dGluZ3MSLQoHYnJlYWtlchgBIAEoCzIcLmhlYWRnYXRlLnYxLkJyZWFrZXJTZXR0aW5ncxIqCgZwcm9iZXMYAiABKAsyGi5oZWFkZ2F0ZS52MS5Qcm9iZVNldHRpbmdzIqEBCg9CcmVha2VyU2V0dGluZ3MSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SFQoNZmFpbHVyZV9yYXRpbxgCIAEoARIYChBtaW5pbXVtX3JlcXVlc3RzGAMgASgNEhEKCXdpbmRvd19tcxgEIAEoDRITCgtjb29sZG93bl9tcxgFIAEoDRIXCg9tYXhfY29vbGRvd25fbXMYBiABKA0iSQoNUHJvYmVTZXR0aW5ncxIPCgdlbmFibGVkGAEgASgIEhMKC2ludGVydmFsX21zGAIgASgNEhIKCnRpbWVvdXRfbXMYAyABKA0ieQoOU2VydmVyU2V0dGluZ3MSFgoObWF4X2JvZHlfYnl0ZXMYASABKA0SGgoScmVxdWVzdF90aW1lb3V0X21zGAIgASgNEh0KFWtlZXBfYWxpdmVfY29tbWVudF9tcxgDIAEoDRIUCgxjb3JzX29yaWdpbnMYBCADKAkiTwoIVGltZW91dHMSEgoKY29ubmVjdF9tcxgBIAEoDRIWCg5maXJzdF90b2tlbl9tcxgCIAEoDRIXCg9zdHJlYW1fc3RhbGxfbXMYAyABKA0iugIKCFByb3ZpZGVyEgwKBG5hbWUYASABKAkSDwoHZGlhbGVjdBgCIAEoCRIQCghiYXNlX3VybBgDIAEoCRIaChJzZWFsZWRfY3JlZGVudGlhbHMYBCABKAwSNQoIc2V0dGluZ3MYBSADKAsyIy5oZWFkZ2F0ZS52MS5Qcm92aWRlci5TZXR0aW5nc0VudHJ5EicKCHRpbWVvdXRzGAYgASgLMhUuaGVhZGdhdGUudjEuVGltZW91dHMSGwoTemVyb19kYXRhX3JldGVudGlvbhgHIAEoCBIaChJub19wcm9tcHRfdHJhaW5pbmcYCCABKAgSFwoPcHJvbXB0X2NhY2hlX21zGAkgASgNGi8KDVNldHRpbmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKCAQoTUHJvdmlkZXJDcmVkZW50aWFscxI8CgZ2YWx1ZXMYASADKAsyLC5oZWFkZ2F0ZS52MS5Qcm92aWRlckNyZWRlbnRpYWxzLlZhbHVlc0VudHJ5Gi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi9gIKBU1vZGVsEgoKAmlkGAEgASgJEiQKBHR5cGUYAiABKA4yFi5oZWFkZ2F0ZS52MS5Nb2RlbFR5cGUSDAoEbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIPCgdjcmVhdGVkGAUgASgEEhAKCHJlbGVhc2VkGAYgASgEEhAKCG93bmVkX2J5GAcgASgJEhYKDmNvbnRleHRfd2luZG93GAggASgNEhkKEW1heF9vdXRwdXRfdG9rZW5zGAkgASgNEhgKEGlucHV0X21vZGFsaXRpZXMYCiADKAkSGQoRb3V0cHV0X21vZGFsaXRpZXMYCyADKAkSDAoEdGFncxgMIAMoCRIcChRzdXBwb3J0ZWRfcGFyYW1ldGVycxgNIAMoCRIlCgdwcmljaW5nGA4gASgLMhQuaGVhZGdhdGUudjEuUHJpY2luZxIoCgllbmRwb2ludHMYDyADKAsyFS5oZWFkZ2F0ZS52MS5FbmRwb2ludCLnAQoIRW5kcG9pbnQSEAoIcHJvdmlkZXIYASABKAkSDQoFbW9kZWwYAiABKAkSJwoIdGltZW91dHMYAyABKAsyFS5oZWFkZ2F0ZS52MS5UaW1lb3V0cxIlCgdwcmljaW5nGAQgASgLMhQuaGVhZGdhdGUudjEuUHJpY2luZxIRCglwdWJsaXNoZXIYBSABKAkSFgoOY29udGV4dF93aW5kb3cYBiABKA0SGQoRbWF4X291dHB1dF90b2tlbnMYByABKA0SDgoGd2VpZ2h0GAggASgNEhQKDHF1YW50aXphdGlvbhgJIAEoCSJdCgdQcmljaW5nEg0KBWlucHV0GAEgASgJEg4KBm91dHB1dBgCIAEoCRIYChBpbnB1dF9jYWNoZV9yZWFkGAMgASgJEhkKEWlucHV0X2NhY2hlX3dyaXRlGAQgASgJKlYKCU1vZGVsVHlwZRIaChZNT0RFTF9UWVBFX1VOU1BFQ0lGSUVEEAASEwoPTU9ERUxfVFlQRV9DSEFUEAESGAoUTU9ERUxfVFlQRV9FTUJFRERJTkcQAmIGcHJvdG8z", [file_headgate_v1_api_key]);
 
 /**
  * Describes the message headgate.v1.RoutingSnapshot.
@@ -18,74 +19,102 @@ export const RoutingSnapshotSchema = /*@__PURE__*/
   messageDesc(file_headgate_v1_snapshot, 0);
 
 /**
+ * Describes the message headgate.v1.LimitSettings.
+ * Use `create(LimitSettingsSchema)` to create a new message.
+ */
+export const LimitSettingsSchema = /*@__PURE__*/
+  messageDesc(file_headgate_v1_snapshot, 1);
+
+/**
+ * Describes the message headgate.v1.GroupLimits.
+ * Use `create(GroupLimitsSchema)` to create a new message.
+ */
+export const GroupLimitsSchema = /*@__PURE__*/
+  messageDesc(file_headgate_v1_snapshot, 2);
+
+/**
+ * Describes the message headgate.v1.ModelLimits.
+ * Use `create(ModelLimitsSchema)` to create a new message.
+ */
+export const ModelLimitsSchema = /*@__PURE__*/
+  messageDesc(file_headgate_v1_snapshot, 3);
+
+/**
+ * Describes the message headgate.v1.OidcIssuer.
+ * Use `create(OidcIssuerSchema)` to create a new message.
+ */
+export const OidcIssuerSchema = /*@__PURE__*/
+  messageDesc(file_headgate_v1_snapshot, 4);
+
+/**
  * Describes the message headgate.v1.HealthSettings.
  * Use `create(HealthSettingsSchema)` to create a new message.
  */
 export const HealthSettingsSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 1);
+  messageDesc(file_headgate_v1_snapshot, 5);
 
 /**
  * Describes the message headgate.v1.BreakerSettings.
  * Use `create(BreakerSettingsSchema)` to create a new message.
  */
 export const BreakerSettingsSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 2);
+  messageDesc(file_headgate_v1_snapshot, 6);
 
 /**
  * Describes the message headgate.v1.ProbeSettings.
  * Use `create(ProbeSettingsSchema)` to create a new message.
  */
 export const ProbeSettingsSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 3);
+  messageDesc(file_headgate_v1_snapshot, 7);
 
 /**
  * Describes the message headgate.v1.ServerSettings.
  * Use `create(ServerSettingsSchema)` to create a new message.
  */
 export const ServerSettingsSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 4);
+  messageDesc(file_headgate_v1_snapshot, 8);
 
 /**
  * Describes the message headgate.v1.Timeouts.
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 5);
+  messageDesc(file_headgate_v1_snapshot, 9);
 
 /**
  * Describes the message headgate.v1.Provider.
  * Use `create(ProviderSchema)` to create a new message.
  */
 export const ProviderSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 6);
+  messageDesc(file_headgate_v1_snapshot, 10);
 
 /**
  * Describes the message headgate.v1.ProviderCredentials.
  * Use `create(ProviderCredentialsSchema)` to create a new message.
  */
 export const ProviderCredentialsSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 7);
+  messageDesc(file_headgate_v1_snapshot, 11);
 
 /**
  * Describes the message headgate.v1.Model.
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 8);
+  messageDesc(file_headgate_v1_snapshot, 12);
 
 /**
  * Describes the message headgate.v1.Endpoint.
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 9);
+  messageDesc(file_headgate_v1_snapshot, 13);
 
 /**
  * Describes the message headgate.v1.Pricing.
  * Use `create(PricingSchema)` to create a new message.
  */
 export const PricingSchema = /*@__PURE__*/
-  messageDesc(file_headgate_v1_snapshot, 10);
+  messageDesc(file_headgate_v1_snapshot, 14);
 
 /**
  * Describes the enum headgate.v1.ModelType.

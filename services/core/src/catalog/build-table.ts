@@ -7,6 +7,7 @@ import {
   type RoutingSnapshot,
   type Timeouts,
 } from '@headgate/proto/snapshot';
+import { limitPolicy, oidcIssuer } from './limit-settings.ts';
 import { modelCard } from './model-card.ts';
 import type {
   EndpointEntry,
@@ -48,6 +49,8 @@ export function toRoutingTable(
     },
     allowPrivateFileUrls: snapshot.allowPrivateFileUrls,
     health: healthPolicy(snapshot.health),
+    limits: limitPolicy(snapshot.limits, snapshot.onRedisLoss),
+    oidc: snapshot.oidc.map(oidcIssuer),
     providers,
     models: new Map(models.map((model) => [model.id, model])),
   };

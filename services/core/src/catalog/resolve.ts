@@ -8,6 +8,7 @@ import {
   RoutingSnapshotSchema,
 } from '@headgate/proto/snapshot';
 import { type Config, ConfigError, configSchema, type Environment } from '../config/index.ts';
+import { limitSettings, oidcSettings } from './limit-settings.ts';
 import { builtinModels, configuredModel } from './models.ts';
 import { configuredProvider, environmentProviders, type ResolvedProvider, SIMULATOR, simulator } from './providers.ts';
 
@@ -47,6 +48,8 @@ export function resolveSnapshot(
     allowPrivateFileUrls: settings.network.allowPrivateFileUrls,
     onRedisLoss: settings.limits.onRedisLoss,
     health: settings.health,
+    limits: limitSettings(settings),
+    oidc: oidcSettings(settings),
   });
 }
 

@@ -1,3 +1,5 @@
+import type { LimitPolicy, OidcIssuerEntry } from './limit-policy.ts';
+
 /** A routing snapshot as the data plane uses it: looked up by id, defaults resolved, credentials opened. Immutable; swapped as a whole. */
 export interface RoutingTable {
   /** Rises with every published change; what `/health/ready` and the metrics report. */
@@ -7,6 +9,8 @@ export interface RoutingTable {
   readonly server: ServerPolicy;
   readonly allowPrivateFileUrls: boolean;
   readonly health: HealthPolicy;
+  readonly limits: LimitPolicy;
+  readonly oidc: readonly OidcIssuerEntry[];
   readonly providers: ReadonlyMap<string, ProviderEntry>;
   /** By public id, `creator/name`. */
   readonly models: ReadonlyMap<string, ModelEntry>;

@@ -259,7 +259,7 @@ describe('where a configuration comes from', () => {
     });
     assert.deepEqual(config.redis, { url: 'redis://127.0.0.1:6379', prefix: 'hg' });
     assert.deepEqual(config.timeouts, { connectMs: 5000, firstTokenMs: 10000, streamStallMs: 10000 });
-    assert.deepEqual(config.limits, { onRedisLoss: 'allow' });
+    assert.deepEqual(config.limits, { onRedisLoss: 'allow', groups: {}, models: {}, providers: {} });
     assert.deepEqual(config.auth, { keys: [], oidc: [] });
   });
 

@@ -95,13 +95,37 @@ const apiKey = mapping({
     .union([z.iso.date(), z.iso.datetime({ offset: true })], { error: EXPIRY })
     .optional()
     .describe('ISO date or date and time; refused from then on.'),
-  group: text('the name of a group').optional().describe('Reporting dimension shared by several keys.'),
+  group: text('the name of a group').optional().describe('Shared limits, budget and reports of several keys.'),
+  queue: mapping({
+    maxWaitMs: milliseconds().default(2_000),
+    maxWaiting: whole('a whole number', 1, 10_000).default(100),
+  })
+    .optional()
+    .describe('A short wait in turn in place of an instant 429.'),
 });
+
+/** Asymmetric ones only: a shared secret has no place in a file that many read. */
+const SIGNATURES = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const;
 
 const oidc = mapping({
   issuer: httpUrl('https://token.example.com'),
   audience: text('the audience that tokens must carry'),
   subjectClaim: text('the name of a claim').default('sub'),
+  nameClaim: text('the name of a claim').optional().describe('Shows in logs and reports; default the subject.'),
+  groupClaim: text('the name of a claim').optional(),
+  modelsClaim: text('the name of a claim')
+    .optional()
+    .describe('A list, or a text with spaces, of model ids or patterns; narrows models.'),
+  models: list(text(MODEL_PATTERN), 'model ids or patterns')
+    .optional()
+    .describe('What its tokens may use; absent: all.'),
+  algorithms: list(choice(SIGNATURES), 'signature algorithms').min(1, { error: 'at least one algorithm' }).optional(),
+  jwksUri: httpUrl('https://token.example.com/.well-known/jwks')
+    .optional()
+    .describe("Where its keys are; absent: asked of the issuer's .well-known/openid-configuration."),
+  clockToleranceSeconds: whole('a whole number of seconds', 0, 600).default(30),
+  limits: keyLimits.optional().describe('Of each subject.'),
+  budget: budget.optional().describe('Of each subject.'),
 });
 
 const auth = mapping({
@@ -214,6 +238,21 @@ export const configSchema = mapping({
     .describe('Absent: the built-in models that the configured providers can serve.'),
   limits: mapping({
     onRedisLoss: choice(['allow', 'deny']).default('allow').describe('What limits do while Redis is away.'),
+    groups: z
+      .record(z.string(), keyLimits.extend({ budget: budget.optional() }), {
+        error: 'a mapping of group names to limits',
+      })
+      .prefault({})
+      .describe('Of all keys of a group together.'),
+    users: keyLimits.optional().describe('Of each end user of a key.'),
+    models: z
+      .record(z.string(), keyLimits, { error: 'a mapping of model ids or patterns to limits' })
+      .prefault({})
+      .describe('Of all callers of a model together; the first pattern that matches holds.'),
+    providers: z
+      .record(z.string(), keyLimits, { error: 'a mapping of provider names to limits' })
+      .prefault({})
+      .describe('Of what the gateway sends to one provider.'),
   }).prefault({}),
   timeouts: mapping({
     connectMs: milliseconds().default(5000),

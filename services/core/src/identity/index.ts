@@ -3,4 +3,4 @@ export { type BearerToken, bearerToken } from './bearer-token.ts';
 export { configuredKeys } from './configured-keys.ts';
 export { KeyHasher, sha256 } from './key-hash.ts';
 export { type KeyLookup, KeyTable } from './key-table.ts';
-export { Principal, type PrincipalBudget, type PrincipalLimits } from './principal.ts';
+export { Principal } from './principal.ts';

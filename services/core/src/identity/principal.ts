@@ -1,20 +1,5 @@
-import { type ApiKey, BudgetMode, BudgetWindow } from '@headgate/proto/api_key';
-
-/** Null: no limit of that kind. */
-export interface PrincipalLimits {
-  readonly requestsPerMinute: number | null;
-  readonly tokensPerMinute: number | null;
-  readonly requestsPerDay: number | null;
-  readonly tokensPerDay: number | null;
-  readonly concurrency: number | null;
-}
-
-export interface PrincipalBudget {
-  /** Decimal string, US dollars. */
-  readonly usd: string;
-  readonly window: 'day' | 'week' | 'month' | 'total';
-  readonly mode: 'hard' | 'soft' | 'shadow';
-}
+import type { ApiKey } from '@headgate/proto/api_key';
+import { type BudgetPolicy, type Limits, toBudget, toLimits } from '../catalog/index.ts';
 
 /** Who is asking. Immutable. */
 export class Principal {
@@ -22,22 +7,19 @@ export class Principal {
   readonly name: string;
   /** Empty when it belongs to none. */
   readonly group: string;
-  readonly limits: PrincipalLimits;
-  readonly budget: PrincipalBudget | null;
+  readonly limits: Limits;
+  readonly budget: BudgetPolicy | null;
+  /** A short wait in place of an instant 429; null: none. */
+  readonly queue: { readonly maxWaitMs: number; readonly maxWaiting: number } | null;
   readonly #models: RegExp | null;
 
   constructor(key: ApiKey) {
     this.id = key.id;
     this.name = key.name;
     this.group = key.group;
-    this.limits = {
-      requestsPerMinute: limit(key.limits?.requestsPerMinute),
-      tokensPerMinute: limit(key.limits?.tokensPerMinute),
-      requestsPerDay: limit(key.limits?.requestsPerDay),
-      tokensPerDay: limit(key.limits?.tokensPerDay),
-      concurrency: limit(key.limits?.concurrency),
-    };
-    this.budget = budgetOf(key);
+    this.limits = toLimits(key.limits);
+    this.budget = toBudget(key.budget);
+    this.queue = key.queue === undefined ? null : { maxWaitMs: key.queue.maxWaitMs, maxWaiting: key.queue.maxWaiting };
     this.#models = key.models.length === 0 ? null : modelPattern(key.models);
   }
 
@@ -55,28 +37,4 @@ function modelPattern(patterns: readonly string[]): RegExp {
 
 function escapeRegExp(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-}
-
-function limit(value: bigint | undefined): number | null {
-  return value === undefined || value === 0n ? null : Number(value);
-}
-
-const WINDOWS = {
-  [BudgetWindow.UNSPECIFIED]: 'month',
-  [BudgetWindow.DAY]: 'day',
-  [BudgetWindow.WEEK]: 'week',
-  [BudgetWindow.MONTH]: 'month',
-  [BudgetWindow.TOTAL]: 'total',
-} as const;
-
-const MODES = {
-  [BudgetMode.UNSPECIFIED]: 'hard',
-  [BudgetMode.HARD]: 'hard',
-  [BudgetMode.SOFT]: 'soft',
-  [BudgetMode.SHADOW]: 'shadow',
-} as const;
-
-function budgetOf({ budget }: ApiKey): PrincipalBudget | null {
-  if (budget === undefined || budget.usd === '') return null;
-  return { usd: budget.usd, window: WINDOWS[budget.window] ?? 'month', mode: MODES[budget.mode] ?? 'hard' };
 }

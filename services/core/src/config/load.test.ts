@@ -56,7 +56,7 @@ describe('a mistake is told with its place, what was found and what is expected'
     [
       'an unknown key near nothing',
       'limits: { zzzzzzzz: 1 }',
-      ['headgate.yaml:1:11 limits.zzzzzzzz: unknown key; known here: onRedisLoss'],
+      ['headgate.yaml:1:11 limits.zzzzzzzz: unknown key; known here: onRedisLoss, groups, users, models, providers'],
     ],
     [
       'a misspelt choice',

@@ -9,6 +9,15 @@ test('each reason is a 401 in the shape of the OpenAI API, with a code of its ow
     unknown: 'invalid_api_key',
     expired: 'expired_api_key',
     disabled: 'disabled_api_key',
+    token_malformed: 'invalid_token',
+    token_issuer: 'invalid_token',
+    token_algorithm: 'invalid_token',
+    token_key: 'invalid_token',
+    token_signature: 'invalid_token',
+    token_audience: 'invalid_token',
+    token_expired: 'expired_token',
+    token_not_yet: 'invalid_token',
+    token_claims: 'invalid_token',
   };
   for (const [reason, code] of Object.entries(codes)) {
     const error = authenticationError(reason as AuthenticationFailure);

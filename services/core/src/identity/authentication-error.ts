@@ -1,6 +1,18 @@
 import { GatewayError } from '../errors/index.ts';
 
-export type AuthenticationFailure = 'missing' | 'malformed' | 'unknown' | 'expired' | 'disabled';
+export type AuthenticationFailure = 'missing' | 'malformed' | 'unknown' | 'expired' | 'disabled' | TokenFailure;
+
+/** What is wrong with an OIDC token. */
+export type TokenFailure =
+  | 'token_malformed'
+  | 'token_issuer'
+  | 'token_algorithm'
+  | 'token_key'
+  | 'token_signature'
+  | 'token_audience'
+  | 'token_expired'
+  | 'token_not_yet'
+  | 'token_claims';
 
 const ANSWERS: Readonly<Record<AuthenticationFailure, { readonly code: string; readonly message: string }>> = {
   missing: {
@@ -16,8 +28,21 @@ const ANSWERS: Readonly<Record<AuthenticationFailure, { readonly code: string; r
     code: 'expired_api_key',
     message: 'The API key has expired. Ask the operator of this gateway for a new one.',
   },
+  token_malformed: token('The token cannot be read: expected an OIDC token (JWS, compact form).'),
+  token_issuer: token("The token's issuer is not one that this gateway trusts."),
+  token_algorithm: token("The token's signature algorithm is not allowed here."),
+  token_key: token('The token is signed with a key that its issuer does not publish.'),
+  token_signature: token("The token's signature is not valid."),
+  token_audience: token('The token is meant for another audience than this gateway.'),
+  token_expired: { code: 'expired_token', message: 'The token has expired. Ask its issuer for a new one.' },
+  token_not_yet: token('The token is not valid yet. Check the clocks of its issuer and of this gateway.'),
+  token_claims: token('The token lacks a claim that this gateway needs, or has it in another form.'),
   disabled: { code: 'disabled_api_key', message: 'The API key is disabled. Ask the operator of this gateway.' },
 };
+
+function token(message: string) {
+  return { code: 'invalid_token', message };
+}
 
 /** The 401 for a request that does not say who it is; never repeats what was sent. */
 export function authenticationError(reason: AuthenticationFailure): GatewayError {

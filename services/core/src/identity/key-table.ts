@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { ApiKey } from '@headgate/proto/api_key';
 import { KeyHasher } from './key-hash.ts';
-import { Principal } from './principal.ts';
+import { keyPrincipal, type Principal } from './principal.ts';
 
 export type KeyLookup =
   | { readonly ok: true; readonly principal: Principal }
@@ -36,13 +36,19 @@ export class KeyTable {
   constructor(secret: string, keys: Iterable<ApiKey>) {
     this.#hasher = new KeyHasher(secret);
     for (const key of keys) {
-      this.#byHash.set(indexOf(key.hash), {
-        hash: Buffer.from(key.hash),
-        disabled: key.disabled,
-        expiresAtMs: key.expiresAtMs === 0n ? Number.POSITIVE_INFINITY : Number(key.expiresAtMs),
-        found: { ok: true, principal: new Principal(key) },
-      });
+      const found = { ok: true, principal: keyPrincipal(key) } as const;
+      const { disabled } = key;
+      const expiresAtMs = key.expiresAtMs === 0n ? Number.POSITIVE_INFINITY : Number(key.expiresAtMs);
+      this.#add({ hash: Buffer.from(key.hash), disabled, expiresAtMs, found });
+      if (key.previousHash.length === 0) continue;
+      // A rotated key: the old one is the same caller for as long as the overlap lasts.
+      const endsAtMs = Math.min(expiresAtMs, Number(key.previousExpiresAtMs));
+      this.#add({ hash: Buffer.from(key.previousHash), disabled, expiresAtMs: endsAtMs, found });
     }
+  }
+
+  #add(entry: Entry): void {
+    this.#byHash.set(indexOf(entry.hash), entry);
   }
 
   get size(): number {

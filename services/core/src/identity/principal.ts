@@ -1,6 +1,23 @@
 import type { ApiKey } from '@headgate/proto/api_key';
 import { type BudgetPolicy, type Limits, toBudget, toLimits } from '../catalog/index.ts';
 
+export interface PrincipalFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly group: string;
+  readonly limits: Limits;
+  readonly budget: BudgetPolicy | null;
+  readonly queue: QueuePolicy | null;
+  /** Lists of patterns, such as `anthropic/*`; a model must match each of the lists that are not empty. */
+  readonly models: readonly (readonly string[])[];
+}
+
+/** A short wait in place of an instant 429. */
+export interface QueuePolicy {
+  readonly maxWaitMs: number;
+  readonly maxWaiting: number;
+}
+
 /** Who is asking. Immutable. */
 export class Principal {
   readonly id: string;
@@ -9,24 +26,35 @@ export class Principal {
   readonly group: string;
   readonly limits: Limits;
   readonly budget: BudgetPolicy | null;
-  /** A short wait in place of an instant 429; null: none. */
-  readonly queue: { readonly maxWaitMs: number; readonly maxWaiting: number } | null;
-  readonly #models: RegExp | null;
+  readonly queue: QueuePolicy | null;
+  readonly #models: readonly RegExp[];
 
-  constructor(key: ApiKey) {
-    this.id = key.id;
-    this.name = key.name;
-    this.group = key.group;
-    this.limits = toLimits(key.limits);
-    this.budget = toBudget(key.budget);
-    this.queue = key.queue === undefined ? null : { maxWaitMs: key.queue.maxWaitMs, maxWaiting: key.queue.maxWaiting };
-    this.#models = key.models.length === 0 ? null : modelPattern(key.models);
+  constructor(facts: PrincipalFacts) {
+    this.id = facts.id;
+    this.name = facts.name;
+    this.group = facts.group;
+    this.limits = facts.limits;
+    this.budget = facts.budget;
+    this.queue = facts.queue;
+    this.#models = facts.models.filter((patterns) => patterns.length > 0).map(modelPattern);
   }
 
-  /** Whether this key may use a model, by public id. */
+  /** Whether this caller may use a model, by public id. */
   allows(modelId: string): boolean {
-    return this.#models === null || this.#models.test(modelId);
+    return this.#models.every((pattern) => pattern.test(modelId));
   }
+}
+
+export function keyPrincipal(key: ApiKey): Principal {
+  return new Principal({
+    id: key.id,
+    name: key.name,
+    group: key.group,
+    limits: toLimits(key.limits),
+    budget: toBudget(key.budget),
+    queue: key.queue === undefined ? null : { maxWaitMs: key.queue.maxWaitMs, maxWaiting: key.queue.maxWaiting },
+    models: [key.models],
+  });
 }
 
 /** One expression for all patterns; `*` stands for any run of characters, also across `/`. */

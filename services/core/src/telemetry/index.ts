@@ -1,3 +1,4 @@
+export { addEndpointMetrics, type EndpointState } from './endpoint-metrics.ts';
 export {
   createLogger,
   type LogDestination,
@@ -11,6 +12,7 @@ export {
   type Family,
   type FamilySnapshot,
   type GaugeOptions,
+  type GaugeReading,
   type GaugeScope,
   type HistogramSeries,
   Metrics,

@@ -26,7 +26,7 @@ export interface FamilySnapshot {
   readonly unit: string;
   readonly help: string;
   readonly boundaries?: readonly number[];
-  /** How a gauge of several processes is shown: added up, or each with a `process` label. */
+  /** How a gauge of several processes is shown. */
   readonly across?: GaugeScope;
   readonly series: readonly SeriesSnapshot[];
 }
@@ -38,7 +38,18 @@ export interface MetricsSnapshot {
   readonly families: readonly FamilySnapshot[];
 }
 
-export type GaugeScope = 'sum' | 'each';
+/**
+ * How a gauge of several processes is shown: added up; each with a `process` label; or, for what they all know, once, with
+ * the highest or lowest of what they say.
+ */
+export type GaugeScope = 'sum' | 'each' | 'highest' | 'lowest';
+
+/** One series of a gauge that has several. */
+export interface GaugeReading {
+  /** Label values, in the order of the definition; empty ones are left out. */
+  readonly values: readonly string[];
+  readonly value: number;
+}
 
 export interface GaugeOptions {
   readonly unit?: string;
@@ -107,17 +118,21 @@ export class Family<Series extends CounterSeries | HistogramSeries> {
     const { name, kind, unit, help, labels, boundaries } = this.definition;
     const series: SeriesSnapshot[] = [];
     for (const entry of this.#series.values()) {
-      const named: Record<string, string> = {};
-      labels.forEach((label, index) => {
-        const value = entry.values[index];
-        if (value !== undefined && value !== '') named[label] = value;
-      });
-      series.push(snapshotOf(named, entry.series));
+      series.push(snapshotOf(namedLabels(labels, entry.values), entry.series));
     }
     if (this.#overflow !== null) series.push(snapshotOf({ [ATTR.overflow]: 'true' }, this.#overflow));
     const family = { name: metricName(name, profile), kind, unit, help, series };
     return boundaries === undefined ? family : { ...family, boundaries };
   }
+}
+
+function namedLabels(labels: readonly string[], values: readonly string[]): Record<string, string> {
+  const named: Record<string, string> = {};
+  labels.forEach((label, index) => {
+    const value = values[index];
+    if (value !== undefined && value !== '') named[label] = value;
+  });
+  return named;
 }
 
 function snapshotOf(labels: Readonly<Record<string, string>>, series: CounterSeries | HistogramSeries): SeriesSnapshot {
@@ -129,8 +144,10 @@ function snapshotOf(labels: Readonly<Record<string, string>>, series: CounterSer
 interface Gauge {
   readonly name: string;
   readonly help: string;
-  readonly read: () => number;
-  readonly options: GaugeOptions;
+  readonly unit: string;
+  readonly across: GaugeScope;
+  /** Empty when nothing can be said. */
+  readonly read: () => SeriesSnapshot[];
 }
 
 export interface MetricsOptions {
@@ -174,24 +191,39 @@ export class Metrics {
    * @param name dotted, as in `names.ts`: `headgate.redis.up`
    */
   gauge(name: string, help: string, read: () => number, options: GaugeOptions = {}): void {
-    this.#register(name);
-    this.#gauges.set(name, { name, help, read, options });
+    const labels = options.labels ?? {};
+    this.#gauge({
+      name,
+      help,
+      unit: options.unit ?? '',
+      across: options.across ?? 'each',
+      read: () => finite([{ labels, value: read() }]),
+    });
+  }
+
+  /** A gauge with a series a thing, read when somebody asks; what is no finite number is left out. */
+  gauges(definition: MetricDefinition, across: GaugeScope, read: () => readonly GaugeReading[]): void {
+    const { name, help, unit, labels } = definition;
+    const series = ({ values, value }: GaugeReading): SeriesSnapshot => ({
+      labels: namedLabels(labels, values),
+      value,
+    });
+    this.#gauge({ name, help, unit, across, read: () => finite(read().map(series)) });
+  }
+
+  #gauge(gauge: Gauge): void {
+    this.#register(gauge.name);
+    this.#gauges.set(gauge.name, gauge);
   }
 
   /** Everything measured so far, as plain data that survives JSON. */
   serialise(): MetricsSnapshot {
     const families: FamilySnapshot[] = [];
     for (const gauge of this.#gauges.values()) {
-      const value = readGauge(gauge.read);
-      if (value === null) continue;
-      families.push({
-        name: gauge.name,
-        kind: 'gauge',
-        unit: gauge.options.unit ?? '',
-        help: gauge.help,
-        across: gauge.options.across ?? 'each',
-        series: [{ labels: gauge.options.labels ?? {}, value }],
-      });
+      const series = readGauge(gauge);
+      if (series.length === 0) continue;
+      const { name, unit, help, across } = gauge;
+      families.push({ name, kind: 'gauge', unit, help, across, series });
     }
     for (const family of this.#families.values()) families.push(family.snapshot(this.#profile));
     return { process: this.process, families };
@@ -207,11 +239,13 @@ export class Metrics {
   }
 }
 
-function readGauge(read: () => number): number | null {
+function readGauge(gauge: Gauge): SeriesSnapshot[] {
   try {
-    const value = read();
-    return Number.isFinite(value) ? value : null;
+    return gauge.read();
   } catch {
-    return null;
+    return [];
   }
 }
+
+const finite = (series: readonly SeriesSnapshot[]): SeriesSnapshot[] =>
+  series.filter(({ value }) => Number.isFinite(value));

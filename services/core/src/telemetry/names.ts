@@ -69,6 +69,9 @@ export const ATTR = {
   attemptNumber: 'gateway.attempt.number',
   outcome: 'gateway.outcome',
   clientAborted: 'gateway.client.aborted',
+  /** The caller's own dimensions, `providerOptions.gateway.user` and `.tags`: in spans, never in metrics. */
+  endUser: 'gateway.user',
+  tags: 'gateway.tags',
   gatewayTokenType: 'gateway.token.type',
 
   /** Set by OpenTelemetry's rule on the one series that takes everything beyond the cardinality limit. */
@@ -97,6 +100,9 @@ const PER_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0
 const OVERHEAD_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
 const MODEL_LABELS = [ATTR.operation, ATTR.provider, ATTR.requestModel] as const;
+
+/** An endpoint is a provider and its own model id. */
+const ENDPOINT_LABELS = [ATTR.gatewayProvider, ATTR.providerModel] as const;
 
 export const METRIC = {
   clientTokens: {
@@ -218,6 +224,48 @@ export const METRIC = {
     unit: '{boolean}',
     help: '1 while Redis answers, else 0.',
     labels: [],
+  },
+  endpointBreaker: {
+    name: 'headgate.endpoint.breaker.state',
+    kind: 'gauge',
+    unit: '{state}',
+    help: 'Circuit breaker of an endpoint: 0 closed, 1 half-open, 2 open. The worst that any process knows.',
+    labels: ENDPOINT_LABELS,
+  },
+  endpointCooling: {
+    name: 'headgate.endpoint.cooling',
+    kind: 'gauge',
+    unit: '{boolean}',
+    help: '1 while an endpoint is left alone because it asked for that (429) or refused our key, else 0.',
+    labels: ENDPOINT_LABELS,
+  },
+  endpointSuccess: {
+    name: 'headgate.endpoint.success.ratio',
+    kind: 'gauge',
+    unit: '1',
+    help: 'Share of recent calls of an endpoint that succeeded, 0 to 1.',
+    labels: ENDPOINT_LABELS,
+  },
+  endpointFirstToken: {
+    name: 'headgate.endpoint.time_to_first_token',
+    kind: 'gauge',
+    unit: 's',
+    help: 'Recent median time to the first token of an endpoint.',
+    labels: ENDPOINT_LABELS,
+  },
+  endpointSpeed: {
+    name: 'headgate.endpoint.tokens_per_second',
+    kind: 'gauge',
+    unit: '{token}/s',
+    help: 'Recent median speed of an endpoint behind the first token.',
+    labels: ENDPOINT_LABELS,
+  },
+  endpointInFlight: {
+    name: 'headgate.endpoint.in_flight',
+    kind: 'gauge',
+    unit: '{request}',
+    help: 'Calls that are at an endpoint now, of all processes of this service.',
+    labels: ENDPOINT_LABELS,
   },
   buildInfo: {
     name: 'headgate.build.info',

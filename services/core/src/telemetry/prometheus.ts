@@ -1,5 +1,5 @@
 /** Several processes' metrics as one, and the Prometheus text exposition format 0.0.4. */
-import type { FamilySnapshot, MetricsSnapshot, SeriesSnapshot } from './metrics.ts';
+import type { FamilySnapshot, GaugeScope, MetricsSnapshot, SeriesSnapshot } from './metrics.ts';
 
 /** For the `content-type` of the answer to a scrape. */
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -7,8 +7,8 @@ export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8
 const UNIT_SUFFIX: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes', '%': '_percent' };
 
 /**
- * Adds counters and histograms up series by series; a gauge is added up or keeps one series a process, as it was
- * registered. A histogram whose boundaries differ from the first one's (two versions during an update) is left out.
+ * Adds counters and histograms up series by series; a gauge is added up, keeps one series a process, or shows one for
+ * all, as it was registered. A histogram whose boundaries differ from the first one's (two versions during an update) is left out.
  */
 export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
   const merged = new Map<string, { readonly family: FamilySnapshot; readonly series: Map<string, SeriesSnapshot> }>();
@@ -24,7 +24,7 @@ export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSn
         const series = family.across === 'each' ? withProcess(one, snapshot.process) : one;
         const key = JSON.stringify(Object.entries(series.labels).sort());
         const known = entry.series.get(key);
-        entry.series.set(key, known === undefined ? series : add(known, series));
+        entry.series.set(key, known === undefined ? series : combine(known, series, family.across));
       }
     }
   }
@@ -104,7 +104,9 @@ function withProcess(series: SeriesSnapshot, process: string): SeriesSnapshot {
   return { ...series, labels: { ...series.labels, process } };
 }
 
-function add(a: SeriesSnapshot, b: SeriesSnapshot): SeriesSnapshot {
+function combine(a: SeriesSnapshot, b: SeriesSnapshot, across: GaugeScope | undefined): SeriesSnapshot {
+  if (across === 'highest') return a.value >= b.value ? a : b;
+  if (across === 'lowest') return a.value <= b.value ? a : b;
   const sum = { labels: a.labels, value: a.value + b.value };
   if (a.buckets === undefined) return sum;
   return { ...sum, buckets: a.buckets.map((amount, index) => amount + (b.buckets?.[index] ?? 0)) };

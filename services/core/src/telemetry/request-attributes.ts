@@ -6,6 +6,9 @@ import type { RouteInfo } from './observation.ts';
 /** Clients write these; a setting has no business being longer. */
 const LONGEST_TEXT = 64;
 const MOST_STOPS = 4;
+/** As many as WIRE 2.3 allows. */
+const MOST_TAGS = 10;
+const LONGEST_USER = 256;
 
 const NUMBERS: readonly (readonly [field: string, attribute: string])[] = [
   ['seed', ATTR.requestSeed],
@@ -38,6 +41,21 @@ export function requestAttributes(attributes: Attributes, route: RouteInfo, dial
   if (typeof tier === 'string' && tier !== 'auto') {
     attributes[ATTR.openaiRequestServiceTier] = tier.slice(0, LONGEST_TEXT);
   }
+}
+
+/** The dimensions that the caller gives its request in `providerOptions.gateway` (WIRE 2.3). */
+export function callerAttributes(attributes: Attributes, route: RouteInfo): void {
+  const options = member(member(route.body, 'providerOptions'), 'gateway');
+  const user = member(options, 'user');
+  if (typeof user === 'string' && user !== '') attributes[ATTR.endUser] = user.slice(0, LONGEST_USER);
+  const tags = member(options, 'tags');
+  if (!Array.isArray(tags) || tags.length === 0) return;
+  const texts = tags.filter((tag): tag is string => typeof tag === 'string').map((tag) => tag.slice(0, LONGEST_TEXT));
+  attributes[ATTR.tags] = [...new Set(texts)].slice(0, MOST_TAGS);
+}
+
+function member(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }
 
 function setNumber(attributes: Attributes, attribute: string, value: unknown): void {

@@ -18,7 +18,7 @@ import {
 } from '@opentelemetry/api';
 import { ATTR, genAiProviderName, SPAN_ROUTE } from './names.ts';
 import type { AttemptEnd, AttemptStart, RequestEnd, RequestStart, RouteInfo } from './observation.ts';
-import { requestAttributes } from './request-attributes.ts';
+import { callerAttributes, requestAttributes } from './request-attributes.ts';
 import type { TraceParent } from './trace-context.ts';
 
 /** Clock corrections smaller than this are left alone: times of one trace agree to the microsecond that way. */
@@ -109,6 +109,7 @@ export class RequestSpans {
       [ATTR.stream]: route.stream,
       [ATTR.plan]: [...route.plan],
     };
+    callerAttributes(attributes, route);
     this.#route = this.#tracer.child(
       SPAN_ROUTE,
       SpanKind.INTERNAL,

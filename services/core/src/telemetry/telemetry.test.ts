@@ -33,6 +33,7 @@ const ROUTE: RouteInfo = {
     response_format: { type: 'json_schema', json_schema: {} },
     service_tier: 'flex',
     stream: true,
+    providerOptions: { gateway: { user: 'customer-17', tags: ['checkout-flow', 'beta', 'beta'], order: ['first'] } },
   },
 };
 const FAILED: PlayedAttempt = {
@@ -126,7 +127,10 @@ describe('traces', () => {
       'gateway.plan': ['first/m', 'second/m'],
       'gateway.provider': 'openai',
       'gateway.attempts': 2,
+      'gateway.user': 'customer-17',
+      'gateway.tags': ['checkout-flow', 'beta'],
     });
+    assert.doesNotMatch(played.prometheus, /customer-17|checkout-flow/, 'anything a caller makes up is no label');
 
     const calls = spans.filter((span) => span.kind === OTLP_KIND.client);
     const failed = single(calls.filter((span) => span.attributes['gateway.attempt.number'] === 1));

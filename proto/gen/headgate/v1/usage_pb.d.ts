@@ -220,6 +220,24 @@ export declare type UsageRecord = Message<"headgate.v1.UsageRecord"> & {
 export declare const UsageRecordSchema: GenMessage<UsageRecord>;
 
 /**
+ * What one entry of the stream holds.
+ *
+ * @generated from message headgate.v1.UsageBatch
+ */
+export declare type UsageBatch = Message<"headgate.v1.UsageBatch"> & {
+  /**
+   * @generated from field: repeated headgate.v1.UsageRecord records = 1;
+   */
+  records: UsageRecord[];
+};
+
+/**
+ * Describes the message headgate.v1.UsageBatch.
+ * Use `create(UsageBatchSchema)` to create a new message.
+ */
+export declare const UsageBatchSchema: GenMessage<UsageBatch>;
+
+/**
  * @generated from enum headgate.v1.CredentialType
  */
 export enum CredentialType {

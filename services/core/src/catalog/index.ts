@@ -2,6 +2,7 @@ export { DEFAULT_HEALTH, toRoutingTable, type Unsealer } from './build-table.ts'
 export { BUILTIN_MODELS, type BuiltinModel } from './builtin-models.ts';
 export { budgetMessage, limitsMessage, toBudget, toLimits } from './limit-messages.ts';
 export type { BudgetPolicy, LimitPolicy, Limits, OidcIssuerEntry } from './limit-policy.ts';
+export { withAccount } from './relocate.ts';
 export { type ResolveOptions, resolveSnapshot, type Sealer } from './resolve.ts';
 export type {
   BreakerPolicy,

@@ -1,3 +1,4 @@
+export { affinityKey } from './affinity-key.ts';
 export {
   type Controls,
   EFFORT_SHARE,
@@ -27,6 +28,9 @@ export {
   type UserTurn,
   unsupportedContent,
 } from './conversation.ts';
+export { readFeatures } from './features.ts';
+export { gatewayOptions } from './gateway-options.ts';
 export { type ChatRequest, fullBody, fullMember, readChatRequest } from './request.ts';
-export { type ChatBody, type ChatMessage, chatRequestSchema, gatewayOptions } from './schema.ts';
+export { readRoutingOptions } from './routing-options.ts';
+export { type ChatBody, type ChatMessage, chatRequestSchema } from './schema.ts';
 export { completionTokens, promptTokens, type Usage, usageFromOpenAi } from './usage.ts';

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { list } from './checked-list.ts';
+import { gatewayOptions, names, openRouterRouting } from './gateway-options.ts';
 
 /**
  * The chat request as clients send it (WIRE 2.2, the OpenAI API reference). Objects are loose: unknown fields pass
@@ -7,29 +9,6 @@ import { z } from 'zod';
  */
 
 const text = z.string();
-
-/**
- * An array that is checked up to its first bad element. Zod makes an issue of every one: a body of a million of them
- * would hold up the process for seconds and cost a gigabyte.
- */
-function list<T extends z.ZodType>(item: T, least = 0) {
-  return z
-    .array(z.unknown())
-    .min(least)
-    .transform((values, context) => {
-      const checked: z.output<T>[] = [];
-      for (const [i, value] of values.entries()) {
-        const result = item.safeParse(value);
-        if (result.success) checked.push(result.data);
-        else {
-          const [first] = result.error.issues;
-          if (first) context.issues.push({ ...first, path: [i, ...first.path], input: value } as z.core.$ZodRawIssue);
-          return z.NEVER;
-        }
-      }
-      return checked;
-    });
-}
 
 const textPart = z.looseObject({ type: z.literal('text'), text });
 const refusalPart = z.looseObject({ type: z.literal('refusal'), refusal: text });
@@ -110,21 +89,6 @@ const responseFormat = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('json') }),
 ]);
 
-const names = list(text.min(1));
-
-/** `providerOptions.gateway` (WIRE 2.3), as far as this release reads it; unknown keys are allowed. */
-export const gatewayOptions = z.looseObject({
-  order: names.optional(),
-  only: names.optional(),
-  ignore: names.optional(),
-  models: names.optional(),
-  zeroDataRetention: z.boolean().optional(),
-  disallowPromptTraining: z.boolean().optional(),
-  strict: z.boolean().optional(),
-  user: text.max(256).optional(),
-  tags: list(text.min(1).max(64)).optional(),
-});
-
 const finite = z.number();
 
 export const chatRequestSchema = z.looseObject({
@@ -155,6 +119,7 @@ export const chatRequestSchema = z.looseObject({
   response_format: responseFormat.nullish(),
   reasoning_effort: text.nullish(),
   providerOptions: z.looseObject({ gateway: gatewayOptions.optional() }).nullish(),
+  provider: openRouterRouting.nullish(),
 });
 
 export type ChatBody = z.infer<typeof chatRequestSchema>;

@@ -3,6 +3,9 @@ import { GatewayError } from '../errors/index.ts';
 
 type Issue = z.core.$ZodIssue;
 
+/** Where clients put credentials (`providerOptions.gateway.byok`): what stands inside is never quoted. */
+const SECRETS = 'byok';
+
 /**
  * The first thing wrong with a request, as the error that the client gets: it names the path, what was found where that
  * helps, and what is expected (seed, "error responses"; WIRE 2.11).
@@ -20,7 +23,8 @@ export function validationError(issues: readonly Issue[], input: unknown): Gatew
     });
   }
   const message = path === '' ? 'Invalid request' : `Invalid request: invalid value for '${path}'`;
-  return new GatewayError('invalid_request_error', `${message}: ${explain(issue, found)}`, {
+  const shown = issue.path[2] === SECRETS ? kind : brief;
+  return new GatewayError('invalid_request_error', `${message}: ${explain(issue, found, shown)}`, {
     param: path === '' ? null : path,
     code: codeOf(issue),
   });
@@ -62,20 +66,20 @@ function codeOf({ code, issue }: Located): string {
   return 'invalid_value';
 }
 
-function explain({ issue }: Located, found: unknown): string {
+function explain({ issue }: Located, found: unknown, shown: (value: unknown) => string): string {
   if (issue.code === 'invalid_union') {
     const options = 'options' in issue && Array.isArray(issue.options) ? issue.options : null;
-    if (options) return `expected ${options.map((option) => JSON.stringify(option)).join(' or ')}, got ${brief(found)}`;
+    if (options) return `expected ${options.map((option) => JSON.stringify(option)).join(' or ')}, got ${shown(found)}`;
     const expected = issue.errors.flatMap(([first]) => {
       if (first?.code === 'invalid_type') return [first.expected];
       return first?.code === 'invalid_value' ? first.values.map((value) => JSON.stringify(value)) : [];
     });
-    if (expected.length > 0) return `expected ${[...new Set(expected)].join(' or ')}, got ${brief(found)}`;
-    return `no accepted form matches ${brief(found)}`;
+    if (expected.length > 0) return `expected ${[...new Set(expected)].join(' or ')}, got ${shown(found)}`;
+    return `no accepted form matches ${shown(found)}`;
   }
   if (issue.code === 'invalid_type') return `expected ${issue.expected}, got ${kind(found)}`;
   const said = issue.message.replace(/^Invalid (input|option): /, '');
-  return `${said.charAt(0).toLowerCase()}${said.slice(1)}, got ${brief(found)}`;
+  return `${said.charAt(0).toLowerCase()}${said.slice(1)}, got ${shown(found)}`;
 }
 
 function kind(value: unknown): string {

@@ -27,10 +27,26 @@ export interface EndpointHealth {
 
 /** Health as it is at one moment. */
 export interface HealthView {
-  /** Changes whenever a breaker or a cool-down changes: plans that were made before may be out of date. */
+  /**
+   * Changes whenever an endpoint turns unwell (its breaker opens, a cool-down begins): while it stays the same, a model
+   * whose endpoints were all well still has them well.
+   */
   readonly version: number;
   /** Epoch milliseconds. */
   readonly now: number;
   /** By endpoint key (`provider:model`); undefined: nothing is known, which is as good as well. */
   of(endpointKey: string): EndpointHealth | undefined;
 }
+
+/** Nothing is known of any endpoint. */
+export const UNKNOWN_HEALTH: HealthView = { version: 0, now: 0, of: () => undefined };
+
+/** Its breaker is open: it goes last for everybody. */
+export const isOpen = (health: EndpointHealth | undefined): boolean => health?.breaker === 'open';
+
+/** The gateway's own credential should leave it alone for now. */
+export const isCooling = (health: EndpointHealth | undefined, now: number): boolean =>
+  health !== undefined && health.coolUntil > now;
+
+export const isUnwell = (health: EndpointHealth | undefined, now: number): boolean =>
+  isOpen(health) || isCooling(health, now);

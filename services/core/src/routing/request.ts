@@ -10,6 +10,10 @@ export interface RoutingOptions {
   readonly has?: readonly string[] | undefined;
   /** US dollars per million tokens, as OpenRouter's `max_price`. */
   readonly maxPrice?: { readonly input?: number | undefined; readonly output?: number | undefined } | undefined;
+  /** Only endpoints of one of these quantizations (OpenRouter's `provider.quantizations`). */
+  readonly quantizations?: readonly string[] | undefined;
+  /** Request fields that the model has to take (OpenRouter's `provider.require_parameters`). */
+  readonly requireParameters?: readonly string[] | undefined;
   /** Only providers that the operator has labelled so. */
   readonly zeroDataRetention?: boolean | undefined;
   readonly disallowPromptTraining?: boolean | undefined;
@@ -19,7 +23,8 @@ export interface RoutingOptions {
   readonly providerTimeouts?: { readonly byok?: Readonly<Record<string, number>> | undefined } | undefined;
   /** `off`, or a key of the caller's own (a conversation's id) in place of the prompt's prefix. */
   readonly affinity?: 'auto' | 'off' | { readonly key: string } | undefined;
-  readonly [key: string]: unknown;
+  /** Options that were given and have no effect, as the client wrote them; the plan warns of each. */
+  readonly ignored?: readonly string[] | undefined;
 }
 
 /** One credential as a client sends it. Never log, never put into an error. */

@@ -6,7 +6,7 @@ const PENALTIES = ['frequency_penalty', 'presence_penalty'] as const;
 
 export const OPENAI_CHAT = [...SAMPLING, ...PENALTIES, 'seed', 'logit_bias', 'logprobs', 'top_logprobs', ...TOOLS];
 export const OPENAI_REASONING = ['max_tokens', 'seed', 'reasoning', ...TOOLS];
-export const ANTHROPIC_CHAT = [...SAMPLING, 'top_k', 'tools', 'tool_choice'];
+export const ANTHROPIC_CHAT = [...SAMPLING, 'top_k', ...TOOLS];
 export const ANTHROPIC_REASONING = [...ANTHROPIC_CHAT, 'reasoning'];
 export const GEMINI_CHAT = [...SAMPLING, ...PENALTIES, 'seed', ...TOOLS];
 export const GEMINI_REASONING = [...GEMINI_CHAT, 'reasoning'];

@@ -1,9 +1,10 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import { GatewayError, toGatewayError } from '@headgate/core/errors';
-import type { RelaySink } from '@headgate/core/relay';
+import type { RelaySink, Timing } from '@headgate/core/relay';
 import { allowedOrigin, corsHeaders } from './cors.ts';
 import { requestIds } from './ids.ts';
+import { serverTiming } from './server-timing.ts';
 
 const NOTHING = Buffer.alloc(0);
 const JSON_TYPE = 'application/json';
@@ -43,7 +44,7 @@ export class Exchange implements RelaySink {
   readonly #res: HttpResponse;
   readonly #host: ExchangeHost;
   readonly #cors: readonly string[];
-  #unsentHead: { readonly provider: string | null } | null = null;
+  #unsentHead: { readonly provider: string | null; readonly timing: Timing } | null = null;
   #bytes: Buffer = NOTHING;
   #accepted = true;
   /** The response may be used no more. */
@@ -125,8 +126,10 @@ export class Exchange implements RelaySink {
     this.#res.endWithoutBody();
   }
 
-  refuse(error: GatewayError): void {
+  /** `timing` is given where providers were asked. */
+  refuse(error: GatewayError, timing?: Timing): void {
     const headers = Object.entries(error.headers()).flat();
+    if (timing) headers.push('server-timing', serverTiming(timing));
     this.answerJson(error.status, JSON.stringify(error.toBody()), headers);
   }
 
@@ -136,14 +139,21 @@ export class Exchange implements RelaySink {
     else if (!this.#over) this.#res.close();
   }
 
-  answer(body: Buffer, provider: string): void {
-    this.answerJson(200, body, ['x-generation-id', this.generationId, 'x-headgate-provider', provider]);
+  answer(body: Buffer, provider: string, timing: Timing): void {
+    this.answerJson(200, body, [
+      'x-generation-id',
+      this.generationId,
+      'x-headgate-provider',
+      provider,
+      'server-timing',
+      serverTiming(timing),
+    ]);
   }
 
-  openStream(provider: string | null): void {
+  openStream(provider: string | null, timing: Timing): void {
     if (this.#over) return;
     this.status = 200;
-    this.#unsentHead = { provider };
+    this.#unsentHead = { provider, timing };
     this.#res.onWritable(() => {
       this.onDrained?.();
       return true;
@@ -166,7 +176,7 @@ export class Exchange implements RelaySink {
 
   /** One function for all writes of a stream: a closure a chunk would be garbage a chunk. */
   readonly #corkedWrite = (): void => {
-    if (this.#unsentHead !== null) this.#streamHead(this.#unsentHead.provider);
+    if (this.#unsentHead !== null) this.#streamHead(this.#unsentHead.provider, this.#unsentHead.timing);
     this.#accepted = this.#res.write(this.#bytes);
     this.#bytes = NOTHING;
   };
@@ -177,11 +187,12 @@ export class Exchange implements RelaySink {
     this.#res.end();
   };
 
-  #streamHead(provider: string | null): void {
+  #streamHead(provider: string | null, timing: Timing): void {
     this.#unsentHead = null;
     this.#head(200, ['x-generation-id', this.generationId]);
     const res = this.#res;
     if (provider !== null) res.writeHeader('x-headgate-provider', provider);
+    res.writeHeader('server-timing', serverTiming(timing));
     res.writeHeader('content-type', 'text/event-stream; charset=utf-8');
     res.writeHeader('cache-control', 'no-cache, no-transform');
     // nginx would hold the whole stream back without it.

@@ -4,18 +4,27 @@ import type { GatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import type { AttemptObservation, TokenUsage } from '../telemetry/index.ts';
 import type { Attempt } from './attempt.ts';
+import { reportAttempt } from './health-report.ts';
 import { type AttemptRecord, metadataJson } from './metadata.ts';
 import type { RelayRequest } from './request.ts';
+import type { Timing } from './sink.ts';
 
 /** What may stand in a header; a client's `tracestate` must not make our request invalid. */
 const HEADER_TEXT = /^[\x20-\x7e]+$/;
 
-/** The attempts of one request: what its metadata shows and telemetry is told of them. */
+/** The attempts of one request: what its metadata shows, what telemetry and health are told of them, and what time they took. */
 export class AttemptLog {
+  /** A broken stream was taken up by another attempt. */
+  resumed = false;
   readonly #request: RelayRequest;
   readonly #records: AttemptRecord[] = [];
   #observation: AttemptObservation | null = null;
   #warnings: readonly string[] = [];
+  /** When the open attempt's request went out. */
+  #openSince: number | null = null;
+  #upstreamMs = 0;
+  #waitingSince: number | null = null;
+  #waitMs = 0;
 
   constructor(request: RelayRequest) {
     this.#request = request;
@@ -29,7 +38,17 @@ export class AttemptLog {
     return this.#records.at(-1)?.planned ?? null;
   }
 
+  /** Nothing is done on purpose until the next attempt begins. */
+  wait(): void {
+    this.#waitingSince = performance.now();
+  }
+
   begin(planned: PlannedAttempt): void {
+    if (this.#waitingSince !== null) {
+      this.#waitMs += performance.now() - this.#waitingSince;
+      this.#waitingSince = null;
+    }
+    if (planned.credentialType === 'system') this.#request.health.began(planned.endpoint.key);
     this.#records.push({ planned, startTime: Date.now(), endTime: 0, statusCode: null, error: null, timeoutMs: null });
   }
 
@@ -48,6 +67,7 @@ export class AttemptLog {
     const headers = [...encoded.headers];
     if (traceparent !== '') headers.push('traceparent', traceparent);
     if (HEADER_TEXT.test(tracestate)) headers.push('tracestate', tracestate);
+    this.#openSince = performance.now();
     return headers;
   }
 
@@ -66,9 +86,14 @@ export class AttemptLog {
   ): void {
     const record = this.#records.at(-1);
     if (record?.endTime !== 0) return;
+    const now = performance.now();
     Object.assign(record, { endTime: Date.now(), statusCode: attempt?.status ?? null, error });
+    if (this.#openSince !== null) this.#upstreamMs += now - this.#openSince;
+    this.#openSince = null;
+    const { planned } = record;
+    if (planned.credentialType === 'system') reportAttempt(this.#request.health, planned, attempt, error, result);
     this.#observation?.ended({
-      endedAt: performance.now(),
+      endedAt: now,
       status: record.statusCode,
       errorType,
       firstChunkAt: attempt?.firstDataAt ?? null,
@@ -78,6 +103,15 @@ export class AttemptLog {
       finishReasons: result?.finishReasons ?? [],
     });
     this.#observation = null;
+  }
+
+  /** Until now. */
+  timing(): Timing {
+    const now = performance.now();
+    const upstreamMs = this.#upstreamMs + (this.#openSince === null ? 0 : now - this.#openSince);
+    const waitMs = this.#waitMs + (this.#waitingSince === null ? 0 : now - this.#waitingSince);
+    const gatewayMs = Math.max(0, now - this.#request.startedAt - upstreamMs - waitMs);
+    return { gatewayMs, upstreamMs, waitMs, attempts: this.#records.length };
   }
 
   metadata(usage: Usage | null, costUsd: string | null): AnswerMetadata {
@@ -91,6 +125,7 @@ export class AttemptLog {
       warnings: plan.warnings.length === 0 ? this.#warnings : [...plan.warnings, ...this.#warnings],
       hasUsage: usage !== null,
       simulated,
+      resumed: this.resumed,
     });
     return { json, atTop: metadataAtTop };
   }

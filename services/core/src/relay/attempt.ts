@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { ChatAnswer, Dialect, StreamDecoder } from '../dialects/index.ts';
+import type { ChatAnswer, Dialect, StreamProgress } from '../dialects/index.ts';
 import { GatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type UpstreamCall,
   type UpstreamPools,
 } from '../upstream/index.ts';
+import type { AttemptOutput } from './attempt-output.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
@@ -34,11 +35,18 @@ const frames = new FrameBuffer();
 /** One call to one provider endpoint: an undici dispatch handler that turns bytes into frames or into an answer. */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly planned: PlannedAttempt;
-  readonly decoder: StreamDecoder | null;
+  /** Null where a whole answer was asked for. */
+  readonly output: AttemptOutput | null;
   readonly startedAt = performance.now();
+  /** When its request went out; null before that. */
+  sentAt: number | null = null;
   status: number | null = null;
   lastDataAt = this.startedAt;
   firstDataAt: number | null = null;
+  /** When its first content came, reasoning included. */
+  firstTokenAt: number | null = null;
+  /** The client did not keep up: its pace says nothing of the provider's. */
+  wasPaused = false;
   readonly #owner: AttemptOwner;
   readonly #dialect: Dialect;
   readonly #decodeAnswer: (body: Buffer) => ChatAnswer;
@@ -56,17 +64,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
     owner: AttemptOwner,
     planned: PlannedAttempt,
     dialect: Dialect,
-    decoder: StreamDecoder | null,
+    output: AttemptOutput | null,
     decodeAnswer: (body: Buffer) => ChatAnswer,
   ) {
     this.#owner = owner;
     this.planned = planned;
     this.#dialect = dialect;
-    this.decoder = decoder;
+    this.output = output;
     this.#decodeAnswer = decodeAnswer;
   }
 
   start(pools: UpstreamPools, call: UpstreamCall): void {
+    this.sentAt = performance.now();
     try {
       pools.dispatch(call, this);
     } catch (error) {
@@ -82,12 +91,17 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   pause(): void {
+    this.wasPaused = true;
     this.#controller?.pause();
   }
 
   resume(): void {
     this.lastDataAt = performance.now();
     this.#controller?.resume();
+  }
+
+  get #progress(): StreamProgress | undefined {
+    return this.output?.decoder.progress;
   }
 
   get #provider(): string {
@@ -104,8 +118,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.status = status;
     this.#headers = headers;
     this.lastDataAt = performance.now();
-    if (status >= 300 || this.decoder === null || this.#header('content-type')?.includes('json')) return;
-    const { decoder } = this;
+    if (status >= 300 || this.output === null || this.#header('content-type')?.includes('json')) return;
+    const { decoder } = this.output;
     const handler = { onEvent: (data: Buffer, name: string) => decoder.event(data, name, frames) };
     this.#parser = this.#dialect.framing === 'sse' ? new SseParser(handler) : new EventStreamParser(handler);
   }
@@ -145,7 +159,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     } catch (thrown) {
       error = thrown instanceof GatewayError ? thrown : unreadable(this.#provider, 'an event is malformed');
     }
-    const { ended, complete } = this.decoder?.progress ?? {};
+    const { hasContent, ended, complete } = this.#progress ?? {};
+    if (hasContent) this.firstTokenAt ??= this.lastDataAt;
     if (error === null && ended && complete) {
       // The last frames and the end go out together.
       this.#succeed();
@@ -183,14 +198,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#flush();
     // The answer was complete before the connection broke.
-    if (this.decoder?.progress.complete) this.endOfStream();
+    if (this.#progress?.complete) this.endOfStream();
     else this.#fail(broken(this.#provider, 'the connection broke', error));
   }
 
   /** The stream is at its end, or is taken to be: a success only when every choice has finished. */
   endOfStream(): void {
     if (this.#over) return;
-    if (!this.decoder?.progress.complete) {
+    if (!this.#progress?.complete) {
       this.#fail(broken(this.#provider, 'it ended without a finish reason'));
       return;
     }
@@ -218,7 +233,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#fail(thrown instanceof GatewayError ? thrown : unreadable(this.#provider, 'it is malformed'));
       return;
     }
-    if (this.decoder !== null) {
+    if (this.output !== null) {
       this.#fail(unreadable(this.#provider, 'a stream was asked for, a whole answer came'));
       return;
     }

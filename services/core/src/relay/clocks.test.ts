@@ -16,17 +16,17 @@ const clocks: fc.Arbitrary<Clocks> = fc.record({
   firstTokenMs: ms,
   stallMs: ms,
   streaming: fc.boolean(),
-  committed: fc.boolean(),
+  flowing: fc.boolean(),
   complete: fc.boolean(),
   paused: fc.boolean(),
-  another: fc.boolean(),
+  firstTokenBinds: fc.boolean(),
 });
 
 describe('dueAt', () => {
   it('is the first of the limits that bind, and never later than the deadline', () => {
     fc.assert(
       fc.property(clocks, (state) => {
-        const { streaming, committed, complete, paused, another } = state;
+        const { streaming, flowing, complete, paused, firstTokenBinds } = state;
         const done = streaming && complete;
         const endMs = state.stallMs === 0 ? 1_000 : Math.min(state.stallMs, 1_000);
         const limits = [
@@ -35,12 +35,12 @@ describe('dueAt', () => {
           {
             limit: 'stall',
             at: state.lastDataAt + state.stallMs,
-            binds: committed && !done && !paused && state.stallMs > 0,
+            binds: flowing && !done && !paused && state.stallMs > 0,
           },
           {
             limit: 'first_token',
             at: state.startedAt + state.firstTokenMs,
-            binds: streaming && !committed && !done && another && state.firstTokenMs > 0,
+            binds: streaming && !flowing && !done && firstTokenBinds && state.firstTokenMs > 0,
           },
           { limit: 'keep_alive', at: state.lastWriteAt + state.keepAliveMs, binds: state.keepAliveMs > 0 },
         ].filter(({ binds }) => binds);

@@ -8,13 +8,14 @@ export interface Clocks {
   readonly firstTokenMs: number;
   readonly stallMs: number;
   readonly streaming: boolean;
-  readonly committed: boolean;
+  /** The attempt's content is on its way to the client. */
+  readonly flowing: boolean;
   /** The answer is complete and only the provider's terminal event is missing. */
   readonly complete: boolean;
   /** The client does not take bytes: the provider is not to blame for silence. */
   readonly paused: boolean;
-  /** Another endpoint is left to try. */
-  readonly another: boolean;
+  /** Another endpoint is left to try, or the client itself set `firstTokenMs`. */
+  readonly firstTokenBinds: boolean;
 }
 
 export interface Due {
@@ -27,7 +28,7 @@ export interface Due {
 /** A complete answer does not wait long for a terminal event that some providers never send. */
 const TERMINAL_EVENT_MS = 1_000;
 
-/** The limit that comes first. `firstTokenMs` binds only while another endpoint is left to try (DESIGN 4). */
+/** The limit that comes first. The operator's `firstTokenMs` binds only while another endpoint is left to try (DESIGN 4). */
 export function dueAt(clocks: Clocks): Due {
   let due: Due = { at: clocks.deadlineAt, limit: 'deadline', ms: 0 };
   const consider = (from: number, ms: number, limit: Due['limit']): void => {
@@ -36,9 +37,9 @@ export function dueAt(clocks: Clocks): Due {
   if (clocks.streaming && clocks.complete) {
     const ms = clocks.stallMs > 0 ? Math.min(clocks.stallMs, TERMINAL_EVENT_MS) : TERMINAL_EVENT_MS;
     consider(clocks.lastDataAt, ms, 'end_of_stream');
-  } else if (clocks.committed) {
+  } else if (clocks.flowing) {
     if (!clocks.paused) consider(clocks.lastDataAt, clocks.stallMs, 'stall');
-  } else if (clocks.streaming && clocks.another) consider(clocks.startedAt, clocks.firstTokenMs, 'first_token');
+  } else if (clocks.streaming && clocks.firstTokenBinds) consider(clocks.startedAt, clocks.firstTokenMs, 'first_token');
   consider(clocks.lastWriteAt, clocks.keepAliveMs, 'keep_alive');
   return due;
 }

@@ -9,10 +9,12 @@ export const deadlineExceeded = (ms: number): GatewayError =>
     shouldRetry: false,
   });
 
+export const FIRST_TOKEN_TIMEOUT = 'first_token_timeout';
+
 export const noFirstToken = (provider: string, ms: number): GatewayError =>
   new GatewayError('upstream_timeout', `The provider ${provider} said nothing within ${ms} ms.`, {
     failure: 'silent',
-    code: 'first_token_timeout',
+    code: FIRST_TOKEN_TIMEOUT,
   });
 
 export const stalled = (provider: string, ms: number): GatewayError =>
@@ -30,3 +32,12 @@ export const unsupportedDialect = (provider: string, dialect: string): GatewayEr
     `The provider ${provider} speaks ${dialect}, which this release does not translate.`,
     { failure: 'auth', code: 'unsupported_dialect', shouldRetry: false },
   );
+
+/** In place of what the dialect says of the gateway's own credentials: here the caller's were refused. */
+export const refusedByok = (provider: string, refusal: GatewayError): GatewayError =>
+  new GatewayError('upstream_error', `The provider ${provider} refused a credential of this request.`, {
+    failure: 'auth',
+    code: 'provider_auth_failed',
+    param: 'providerOptions.gateway.byok',
+    cause: refusal,
+  });

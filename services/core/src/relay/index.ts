@@ -1,3 +1,3 @@
 export { Relay } from './relay.ts';
 export type { RelayRequest } from './request.ts';
-export type { RelayOutcome, RelaySink } from './sink.ts';
+export type { RelayOutcome, RelaySink, Timing } from './sink.ts';

@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GatewayError } from '../errors/index.ts';
-import { planAttempts } from '../routing/index.ts';
 import { type AttemptRecord, type MetadataInput, metadataJson } from './metadata.ts';
-import { model } from './scripted.testing.ts';
+import { model, planOf } from './scripted.testing.ts';
 
-const plan = planAttempts(
-  [model('a"x', ['http://127.0.0.1:1', 'http://127.0.0.1:2']), model('b', ['http://127.0.0.1:3'])],
-  {},
-);
+const plan = planOf([model('a"x', ['http://127.0.0.1:1', 'http://127.0.0.1:2']), model('b', ['http://127.0.0.1:3'])]);
 const record = (i: number, rest: Partial<AttemptRecord> = {}): AttemptRecord => {
   const planned = plan.attempts[i];
   assert.ok(planned);
@@ -23,6 +19,7 @@ const input = (rest: Partial<MetadataInput>): MetadataInput => ({
   warnings: [],
   hasUsage: false,
   simulated: false,
+  resumed: false,
   ...rest,
 });
 const failed = new GatewayError('upstream_error', 'said "no"');
@@ -117,7 +114,7 @@ describe('metadataJson', () => {
   });
 
   it('of one plan is not told of another', () => {
-    const other = planAttempts([model('a"x', ['http://127.0.0.1:1'])], {});
+    const other = planOf([model('a"x', ['http://127.0.0.1:1'])]);
     const attempts = other.attempts.map((planned) => ({ ...record(0), planned }));
     metadataJson(input({}));
     assert.deepEqual(JSON.parse(metadataJson(input({ plan: other, attempts }))).gateway.routing.fallbacksAvailable, []);

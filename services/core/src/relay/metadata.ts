@@ -1,3 +1,4 @@
+import type { EndpointEntry, ProviderEntry } from '../catalog/index.ts';
 import type { GatewayError } from '../errors/index.ts';
 import type { Plan, PlannedAttempt } from '../routing/index.ts';
 
@@ -24,72 +25,97 @@ export interface MetadataInput {
   readonly hasUsage: boolean;
   /** The simulator answers because no provider is configured. */
   readonly simulated: boolean;
+  /** The answer is of more than one attempt: a stream broke and was taken up. */
+  readonly resumed: boolean;
 }
 
 /**
- * The `provider_metadata` object as JSON text. Most of it is the same for every answer of an endpoint: that is written
+ * The `provider_metadata` object as JSON text. What an endpoint says of itself is the same in every answer: that is written
  * once, and joined here to what is not.
  */
 export function metadataJson(input: MetadataInput): string {
   const { plan, attempts: records, costUsd } = input;
   const answered = records[records.length - 1]?.planned ?? plan.attempts[0];
-  const head = answered ? headOf(answered, plan) : '';
   const attempts = records.map(attemptJson);
   const models = byModel(records, attempts);
+  const sort = plan.sort === null ? '' : `"sort":${JSON.stringify(plan.sort)},`;
   const cost = costUsd === null ? '' : `"cost":"${costUsd}","marketCost":"${costUsd}",`;
   const source = input.hasUsage ? ',"usageSource":"provider"' : '';
+  const affinity = plan.affinity === null ? '' : `,"affinity":"${plan.affinity}"`;
+  const resumed = input.resumed ? ',"resumed":true' : '';
   const warnings = input.warnings.length > 0 ? `,"warnings":${JSON.stringify(input.warnings)}` : '';
   const simulated = input.simulated ? ',"simulated":true' : '';
   return (
-    `{"gateway":{"routing":{"originalModelId":${JSON.stringify(input.requestedModel)},${head}` +
+    `{"gateway":{"routing":{"originalModelId":${JSON.stringify(input.requestedModel)},` +
+    `${answered ? headOf(answered, plan) : ''}${sort}` +
     `"attempts":[${attempts.join(',')}],"modelAttemptCount":${models.length},"modelAttempts":[${models.join(',')}],` +
-    `"totalProviderAttemptCount":${attempts.length}},${cost}"generationId":"${input.generationId}"${source}${warnings}${simulated}}}`
+    `"totalProviderAttemptCount":${attempts.length}},${cost}"generationId":"${input.generationId}"` +
+    `${source}${affinity}${resumed}${warnings}${simulated}}}`
   );
 }
 
-const heads = new WeakMap<PlannedAttempt, string>();
-
 /** What the endpoint that answered says of itself and of the plan it belongs to. */
-function headOf(answered: PlannedAttempt, plan: Plan): string {
-  let head = heads.get(answered);
-  if (head === undefined) {
-    const { endpoint, model } = answered;
-    const { name } = endpoint.provider;
-    const names = new Set(plan.attempts.map((attempt) => attempt.endpoint.provider.name));
-    names.delete(name);
-    head = membersOf({
-      canonicalSlug: model.id,
-      resolvedProvider: name,
-      resolvedProviderApiModelId: endpoint.model,
-      internalResolvedModelId: endpoint.key,
-      fallbacksAvailable: [...names],
-      planningReasoning: plan.reasoning,
-      finalProvider: name,
-    });
-    heads.set(answered, head);
-  }
-  return head;
+function headOf({ endpoint, model }: PlannedAttempt, plan: Plan): string {
+  const name = nameJson(endpoint.provider);
+  return (
+    `"canonicalSlug":${JSON.stringify(model.id)},"resolvedProvider":${name},${textsOf(endpoint).resolved}` +
+    `"fallbacksAvailable":[${otherProviders(plan, name)}],"planningReasoning":${JSON.stringify(plan.reasoning)},"finalProvider":${name},`
+  );
 }
 
-const attemptHeads = new WeakMap<PlannedAttempt, string>();
+/** The names of the plan's other providers, each once, as JSON. */
+function otherProviders(plan: Plan, name: string): string {
+  if (plan.attempts.length === 1) return '';
+  const names: string[] = [];
+  for (const { endpoint } of plan.attempts) {
+    const other = nameJson(endpoint.provider);
+    if (other !== name && !names.includes(other)) names.push(other);
+  }
+  return names.join(',');
+}
 
 function attemptJson({ planned, error, statusCode, startTime, endTime, timeoutMs }: AttemptRecord): string {
-  let head = attemptHeads.get(planned);
-  if (head === undefined) {
-    const { provider, key, model } = planned.endpoint;
-    head = membersOf({
-      provider: provider.name,
-      internalModelId: key,
-      providerApiModelId: model,
-      credentialType: 'system',
-    });
-    attemptHeads.set(planned, head);
-  }
   const message = timeoutMs === null ? error?.message : 'PROVIDER_TIMEOUT';
   const failure = error === null ? '' : `"error":${JSON.stringify(message)},`;
   const status = statusCode === null ? '' : `"statusCode":${statusCode},`;
   const timeout = timeoutMs === null ? '' : `,"providerTimeout":true,"configuredTimeoutMs":${timeoutMs}`;
-  return `{${head}"success":${error === null},${failure}${status}"startTime":${startTime},"endTime":${endTime}${timeout}}`;
+  return (
+    `{${textsOf(planned.endpoint).attempt}"credentialType":"${planned.credentialType}","success":${error === null},` +
+    `${failure}${status}"startTime":${startTime},"endTime":${endTime}${timeout}}`
+  );
+}
+
+interface EndpointTexts {
+  /** Members of an attempt. */
+  readonly attempt: string;
+  /** Members of `routing` when it answered. */
+  readonly resolved: string;
+}
+
+/** By the catalog's own objects: they live as long as their snapshot, while plans and their attempts come and go. */
+const endpoints = new WeakMap<EndpointEntry, EndpointTexts>();
+const names = new WeakMap<ProviderEntry, string>();
+
+function textsOf(endpoint: EndpointEntry): EndpointTexts {
+  let texts = endpoints.get(endpoint);
+  if (texts === undefined) {
+    const { provider, key, model } = endpoint;
+    texts = {
+      attempt: membersOf({ provider: provider.name, internalModelId: key, providerApiModelId: model }),
+      resolved: membersOf({ resolvedProviderApiModelId: model, internalResolvedModelId: key }),
+    };
+    endpoints.set(endpoint, texts);
+  }
+  return texts;
+}
+
+function nameJson(provider: ProviderEntry): string {
+  let name = names.get(provider);
+  if (name === undefined) {
+    name = JSON.stringify(provider.name);
+    names.set(provider, name);
+  }
+  return name;
 }
 
 /** An object's members as JSON text that more members can follow. */

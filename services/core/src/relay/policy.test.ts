@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type FailureClass, GatewayError } from '../errors/index.ts';
-import { finalError, nextStep, retryDelayMs } from './policy.ts';
+import { finalError, nextStep, retryDelayMs, spreadMs } from './policy.ts';
 
 const SEED = Number(process.env.FC_SEED ?? 20_260);
 
@@ -34,6 +34,11 @@ it('retryDelayMs spreads over a quarter of a second and never is none', () => {
   assert.notEqual(retryDelayMs(0.1), retryDelayMs(0.9));
 });
 
+it('a wait is spread by a tenth, a quarter of a second at most, and never shortened', () => {
+  assert.deepEqual([spreadMs(0, 0.999), spreadMs(1_000, 0), spreadMs(1_000, 0.999)], [0, 0, 99]);
+  assert.equal(spreadMs(60_000, 0.999), 249);
+});
+
 describe('finalError', () => {
   const limited = (retryAfterMs: number) =>
     new GatewayError('rate_limit_exceeded', 'slow', { failure: 'rate_limited', retryAfterMs });
@@ -46,10 +51,23 @@ describe('finalError', () => {
   const bad = new GatewayError('invalid_request_error', 'bad', { failure: 'bad_request', param: 'n' });
   const deadline = new GatewayError('upstream_timeout', 'late', { shouldRetry: false });
 
-  it('is a 429 only where all were, with the shortest wait', () => {
-    assert.equal(finalError([limited(5_000), limited(2_000), limited(9_000)]).retryAfterMs, 2_000);
+  it('is a 429 only where all were, and says how long until the first may be asked again', () => {
+    const all = [limited(5_000), limited(2_000), limited(9_000)];
+    assert.equal(finalError(all, 1_500).retryAfterMs, 1_500);
+    assert.deepEqual([finalError(all, 1_500).status, finalError(all, 1_500).failure], [429, 'rate_limited']);
     assert.equal(finalError([limited(5_000), auth]).type, 'upstream_error');
-    assert.equal(finalError([auth, limited(5_000)]).type, 'upstream_error');
+    assert.equal(finalError([auth, limited(5_000)], 100).type, 'upstream_error');
+  });
+
+  it('says when to come back with each 429 and 503', () => {
+    const plain = new GatewayError('rate_limit_exceeded', 'slow', { failure: 'rate_limited' });
+    assert.equal(finalError([plain]).retryAfterMs, 1_000);
+    assert.equal(
+      finalError([new GatewayError('service_unavailable', 'busy', { failure: 'overloaded' })]).retryAfterMs,
+      1_000,
+    );
+    assert.equal(finalError([busy, busy]).retryAfterMs, 1_000);
+    assert.equal(finalError([auth]), auth, 'others say nothing, and stay as they are');
   });
 
   it('is the last failure that says more, and tells SDKs not to multiply our retries', () => {

@@ -2,6 +2,15 @@ import { type FailureClass, GatewayError } from '../errors/index.ts';
 
 /** More attempts than this help nobody (DESIGN 6). */
 export const MAX_ATTEMPTS = 6;
+/** An attempt that has less time than this cannot end well. */
+export const LEAST_TIME_MS = 10;
+/** Nobody is kept waiting for longer than this for a rate limit to pass; the client is told instead. */
+export const LONGEST_WAIT_MS = 60_000;
+/** An overloaded provider that asks for a longer pause gets its second chance only when nobody else is left. */
+export const SHORT_WAIT_MS = 1_000;
+
+/** What a client is told to wait where the provider did not say. */
+const DEFAULT_RETRY_MS = 1_000;
 
 /** What the relay does after a failed attempt from which nothing has been sent. */
 export type NextStep = 'retry_here' | 'next_endpoint' | 'next_model' | 'give_up';
@@ -30,29 +39,44 @@ export function nextStep(failure: FailureClass, retriedHere: boolean): NextStep 
 /** Milliseconds before the second try at the same endpoint; spread, so that a crowd does not come back as one. */
 export const retryDelayMs = (random: number): number => 50 + Math.floor(random * 200);
 
+/** Added to a wait that a provider asked for, for the same reason. */
+export const spreadMs = (waitMs: number, random: number): number => Math.floor(random * Math.min(250, waitMs / 10));
+
 /**
  * The one error for a request whose every attempt failed: 429 only if all were 429, else the last failure that says more.
- * When the gateway has already retried, the client is told not to multiply that (WIRE 2.11, 2.12).
+ * When the gateway has already retried, the client is told not to multiply that (WIRE 2.11, 2.12). `waitMs`: how long
+ * until the first rate limit has passed, where that is known.
  */
-export function finalError(failures: readonly GatewayError[]): GatewayError {
-  const told = failures.filter(({ failure }) => failure !== 'rate_limited');
-  const last = told.at(-1);
-  if (!last) return earliestRetry(failures);
-  if (last.failure === 'bad_request' || last.failure === 'content_filter' || last.failure === 'context_length')
-    return last;
-  if (failures.length < 2) return last;
-  return new GatewayError(last.type, last.message, {
-    status: last.status,
-    param: last.param,
-    code: last.code,
-    shouldRetry: false,
-    ...(last.failure === undefined ? {} : { failure: last.failure }),
-    ...(last.retryAfterMs === undefined ? {} : { retryAfterMs: last.retryAfterMs }),
-    cause: last,
-  });
+export function finalError(failures: readonly GatewayError[], waitMs?: number): GatewayError {
+  const last = failures.findLast(({ failure }) => failure !== 'rate_limited');
+  if (!last) return rateLimited(failures.at(-1), waitMs);
+  if (isAnswer(last) || failures.length < 2) return withWait(last);
+  return withWait(last, { shouldRetry: false });
 }
 
-function earliestRetry(failures: readonly GatewayError[]): GatewayError {
-  const sorted = [...failures].sort((a, b) => (a.retryAfterMs ?? 0) - (b.retryAfterMs ?? 0));
-  return sorted[0] ?? new GatewayError('no_provider_available', 'No provider could be tried.', { retryAfterMs: 1_000 });
+/** The caller is to blame, or the request's content: the provider has answered. */
+export const isAnswer = ({ failure }: GatewayError): boolean =>
+  failure === 'bad_request' || failure === 'content_filter' || failure === 'context_length';
+
+function rateLimited(last: GatewayError | undefined, waitMs: number | undefined): GatewayError {
+  if (last) return withWait(last, { retryAfterMs: waitMs ?? last.retryAfterMs ?? DEFAULT_RETRY_MS });
+  return new GatewayError('no_provider_available', 'No provider could be tried.', { retryAfterMs: DEFAULT_RETRY_MS });
+}
+
+/** 429 and 503 always say when to come back (WIRE 2.12). */
+function withWait(error: GatewayError, changes: { retryAfterMs?: number; shouldRetry?: boolean } = {}): GatewayError {
+  const byDefault = error.status === 429 || error.status === 503 ? DEFAULT_RETRY_MS : undefined;
+  const retryAfterMs = changes.retryAfterMs ?? error.retryAfterMs ?? byDefault;
+  const shouldRetry = changes.shouldRetry ?? error.shouldRetry;
+  if (retryAfterMs === error.retryAfterMs && shouldRetry === error.shouldRetry) return error;
+  return new GatewayError(error.type, error.message, {
+    status: error.status,
+    param: error.param,
+    code: error.code,
+    ...(error.failure === undefined ? {} : { failure: error.failure }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(shouldRetry === undefined ? {} : { shouldRetry }),
+    ...(error.extraHeaders === undefined ? {} : { headers: error.extraHeaders }),
+    cause: error,
+  });
 }

@@ -317,12 +317,14 @@ describe('Relay', () => {
 
   describe('when all have failed', () => {
     it('429 only when each of them was', async () => {
-      const { sink, settled } = await relay([
-        [fails(429, {}, 'retry-after: 7\r\n')],
-        [fails(429, {}, 'retry-after: 3\r\n')],
-      ]);
-      await settled;
-      assert.deepEqual([sink.error?.status, sink.error?.retryAfterMs], [429, 3_000]);
+      const { sink, settled } = await relay(
+        [[fails(429, {}, 'retry-after: 7\r\n')], [fails(429, {}, 'retry-after: 3\r\n')]],
+        { request: { answerWithinMs: 2_500 } },
+      );
+      assert.equal((await settled).attempts, 2, 'there is no time to wait');
+      assert.equal(sink.error?.status, 429);
+      const wait = sink.error?.retryAfterMs ?? 0;
+      assert.ok(wait <= 3_000 && wait > 2_900, `the first that may be asked again: ${wait}`);
       const mixed = await relay([[fails(401)], [fails(429)]]);
       await mixed.settled;
       assert.deepEqual([mixed.sink.error?.status, mixed.sink.error?.shouldRetry], [502, false]);
@@ -347,7 +349,7 @@ describe('Relay', () => {
       assert.deepEqual([sink.error?.code, sink.error?.status], ['unsupported_dialect', 503]);
     });
 
-    it('at the deadline, also in the pause before a second chance', async () => {
+    it('at the deadline, or when there is no time for another attempt', async () => {
       const waiting = await relay([[silent]], { request: { answerWithinMs: 50 } });
       const outcome = await waiting.settled;
       assert.deepEqual(
@@ -356,7 +358,10 @@ describe('Relay', () => {
       );
       const slow: Script = (socket) => void setTimeout(() => fails(500)(socket, ''), 20);
       const pausing = await relay([[slow, silent]], { request: { answerWithinMs: 45 } });
-      assert.equal((await pausing.settled).error?.code, 'deadline_exceeded');
+      const { error, attempts } = await pausing.settled;
+      assert.deepEqual([error?.status, error?.message, attempts], [502, 'said 500', 1]);
+      const late = await relay([[says('a')]], { request: { startedAt: performance.now() - 95, answerWithinMs: 100 } });
+      assert.deepEqual([(await late.settled).attempts, late.sink.error?.code], [0, 'deadline_exceeded']);
     });
 
     it("not at the client's deadline once an answer has begun", async () => {

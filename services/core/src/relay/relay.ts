@@ -11,17 +11,17 @@ import { costUsd } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { AttemptLog, tokenUsage } from './attempt-log.ts';
+import { type AttemptOutput, HeldOutput } from './attempt-output.ts';
+import { Client } from './client.ts';
 import type { Clocks, Due } from './clocks.ts';
-import { deadlineExceeded, emptySuccess, noFirstToken, stalled, unsupportedDialect } from './failures.ts';
-import { FrameBuffer } from './frame-buffer.ts';
+import { deadlineExceeded, emptySuccess, noFirstToken, refusedByok, stalled, unsupportedDialect } from './failures.ts';
+import type { FrameBuffer } from './frame-buffer.ts';
 import { LimitTimer } from './limit-timer.ts';
-import { finalError, MAX_ATTEMPTS, nextStep, retryDelayMs } from './policy.ts';
+import { LEAST_TIME_MS, MAX_ATTEMPTS } from './policy.ts';
 import { Preparation, targetOf } from './preparation.ts';
 import type { RelayRequest } from './request.ts';
+import { Route } from './route.ts';
 import type { RelayOutcome, RelaySink } from './sink.ts';
-
-const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
-const closing = new FrameBuffer(8 * 1024);
 
 /**
  * One request on its way through the providers: attempts until one commits, then its frames to the client.
@@ -29,35 +29,32 @@ const closing = new FrameBuffer(8 * 1024);
  */
 export class Relay implements AttemptOwner {
   readonly #request: RelayRequest;
-  readonly #sink: RelaySink;
+  readonly #client: Client;
   readonly #preparation: Preparation;
   readonly #log: AttemptLog;
+  readonly #route: Route;
   readonly #timer = new LimitTimer(
     () => this.#clocks(),
     (due) => this.#onDue(due),
   );
-  readonly #failures: GatewayError[] = [];
-  #position = 0;
-  #retriedHere = false;
   #attempt: Attempt | null = null;
-  #held: Buffer[] = [];
-  #opened = false;
   #committed = false;
-  #paused = false;
   #settled = false;
   #firstContentAt: number | null = null;
-  #lastWriteAt = performance.now();
-  #retryTimer: NodeJS.Timeout | null = null;
+  /** Runs while the next attempt has to wait. */
+  #waiting: NodeJS.Timeout | null = null;
 
   constructor(request: RelayRequest, sink: RelaySink) {
     this.#request = request;
-    this.#sink = sink;
     this.#preparation = new Preparation(request.chat, request);
     this.#log = new AttemptLog(request);
+    this.#route = new Route(request.plan);
+    this.#client = new Client(sink, () => this.#log.timing());
   }
 
   start(): void {
-    this.#begin();
+    if (this.#deadlineAt - performance.now() >= LEAST_TIME_MS) this.#begin();
+    else this.#giveUp(deadlineExceeded(this.#timeoutMs));
   }
 
   /** The client has gone: the provider is cut off at once, so that it stops billing. */
@@ -70,14 +67,7 @@ export class Relay implements AttemptOwner {
 
   /** The client takes bytes again. */
   clientDrained(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#lastWriteAt = performance.now();
-    this.#attempt?.resume();
-  }
-
-  get #planned(): PlannedAttempt | undefined {
-    return this.#request.plan.attempts[this.#position];
+    if (this.#client.drained()) this.#attempt?.resume();
   }
 
   get #timeoutMs(): number {
@@ -89,8 +79,9 @@ export class Relay implements AttemptOwner {
   }
 
   #begin(): void {
-    const planned = this.#planned;
-    if (this.#settled || !planned) return;
+    if (this.#settled) return;
+    this.#waiting = null;
+    const planned = this.#route.current;
     this.#log.begin(planned);
     const { provider } = planned.endpoint;
     const dialect = findDialect(provider.dialect);
@@ -102,7 +93,6 @@ export class Relay implements AttemptOwner {
     }
     const attempt = this.#newAttempt(planned, dialect);
     this.#attempt = attempt;
-    this.#held = [];
     this.#timer.arm();
     try {
       const prepared = this.#preparation.prepare(dialect, planned);
@@ -117,13 +107,16 @@ export class Relay implements AttemptOwner {
     }
   }
 
+  /** Where an attempt's events are decoded, and where its frames or its answer go. */
   #newAttempt(planned: PlannedAttempt, dialect: Dialect): Attempt {
     const { chat, generationId, created } = this.#request;
     const context = { generationId, model: planned.model.id, created, target: targetOf(planned) };
-    const decoder = chat.stream
-      ? dialect.streamDecoder({ ...context, includeUsage: chat.includeUsage, choices: chat.choices })
-      : null;
-    return new Attempt(this, planned, dialect, decoder, (body) => dialect.decodeChat(body, context));
+    let output: AttemptOutput | null = null;
+    if (chat.stream) {
+      const { includeUsage, choices } = chat;
+      output = new HeldOutput(dialect.streamDecoder({ ...context, includeUsage, choices }));
+    }
+    return new Attempt(this, planned, dialect, output, (body) => dialect.decodeChat(body, context));
   }
 
   #send(attempt: Attempt, encoded: EncodedRequest): void {
@@ -134,117 +127,96 @@ export class Relay implements AttemptOwner {
   }
 
   frames(attempt: Attempt, frames: FrameBuffer): void {
-    if (this.#settled || attempt !== this.#attempt) return;
-    if (this.#committed) {
-      this.#write(frames.view());
-      if (attempt.decoder?.progress.complete) this.#timer.arm();
-      return;
-    }
-    const bytes = Buffer.from(frames.view());
-    this.#held.push(bytes);
-    if (!attempt.decoder?.progress.hasContent) return;
-    this.#commit(attempt);
-    this.#write(this.#held.length === 1 ? bytes : Buffer.concat(this.#held));
-    this.#held = [];
-    this.#timer.arm();
+    const { output } = attempt;
+    if (this.#settled || attempt !== this.#attempt || output === null) return;
+    const flowed = output.flowing;
+    const bytes = output.take(frames);
+    if (bytes === null) return;
+    if (!flowed) this.#commit(attempt);
+    this.#write(bytes);
+    if (!flowed || output.decoder.progress.complete) this.#timer.arm();
   }
 
   #commit(attempt: Attempt): void {
     this.#committed = true;
-    this.#firstContentAt = performance.now();
-    this.#open(attempt.planned.endpoint.provider.name);
-  }
-
-  #open(provider: string | null): void {
-    if (this.#opened) return;
-    this.#opened = true;
-    this.#sink.openStream(provider);
+    this.#firstContentAt ??= performance.now();
+    this.#client.open(attempt.planned.endpoint.provider.name);
   }
 
   #write(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    this.#lastWriteAt = performance.now();
-    if (this.#sink.write(bytes)) return;
-    this.#paused = true;
-    this.#attempt?.pause();
+    if (!this.#client.write(bytes)) this.#attempt?.pause();
   }
 
   succeeded(attempt: Attempt, frames: FrameBuffer): void {
-    if (this.#settled || attempt !== this.#attempt || attempt.decoder === null) return;
-    const { progress } = attempt.decoder;
+    const { output } = attempt;
+    if (this.#settled || attempt !== this.#attempt || output === null) return;
+    const { progress } = output.decoder;
     if (this.#isEmpty(progress)) {
       this.failed(attempt, emptySuccess());
       return;
     }
     const cost = this.#finishAttempt(attempt, progress);
-    if (!this.#committed) this.#commit(attempt);
-    closing.reset();
-    for (const held of this.#held) closing.bytes(held);
-    closing.bytes(frames.view());
-    attempt.decoder.finish(this.#log.metadata(progress.usage, cost), closing);
-    this.#sink.endStream(closing.view());
+    const last = output.end(this.#log.metadata(progress.usage, cost), frames);
+    this.#commit(attempt);
+    this.#client.end(last);
     this.#settle(null, progress.usage, false, cost);
   }
 
   answered(attempt: Attempt, answer: ChatAnswer): void {
     if (this.#settled || attempt !== this.#attempt) return;
-    if (this.#isEmpty(answer)) {
-      this.failed(attempt, emptySuccess());
-      return;
-    }
+    if (this.#isEmpty(answer)) this.failed(attempt, emptySuccess());
+    else this.#finishAnswer(attempt, answer);
+  }
+
+  #finishAnswer(attempt: Attempt, answer: ChatAnswer): void {
     const cost = this.#finishAttempt(attempt, answer);
     this.#firstContentAt = performance.now();
     const body = answer.render(this.#log.metadata(answer.usage, cost));
-    this.#sink.answer(body, attempt.planned.endpoint.provider.name);
+    this.#client.answer(body, attempt.planned.endpoint.provider.name);
     this.#settle(null, answer.usage, false, cost);
   }
 
   /** Nothing said and nothing to explain it: worth another try while there is somewhere to try (DESIGN 6). */
-  #isEmpty(outcome: Pick<StreamProgress, 'hasContent' | 'finishReasons'>): boolean {
-    const tried = this.#failures.some(({ failure }) => failure === 'empty_success');
-    return (
-      !outcome.hasContent && this.#hasAnother && !tried && outcome.finishReasons.every((reason) => reason === 'stop')
-    );
+  #isEmpty({ hasContent, finishReasons }: Pick<StreamProgress, 'hasContent' | 'finishReasons'>): boolean {
+    if (hasContent || !this.#route.hasAnother || this.#log.count >= MAX_ATTEMPTS) return false;
+    const tried = this.#route.failures.some(({ failure }) => failure === 'empty_success');
+    return !tried && finishReasons.every((reason) => reason === 'stop');
   }
 
-  /** Another endpoint is left to try. */
-  get #hasAnother(): boolean {
-    return this.#position + 1 < this.#request.plan.attempts.length && this.#log.count < MAX_ATTEMPTS;
-  }
-
-  failed(attempt: Attempt, error: GatewayError): void {
+  failed(attempt: Attempt, thrown: GatewayError): void {
     if (this.#settled || attempt !== this.#attempt) return;
+    const error = inItsWords(attempt.planned, thrown);
     this.#log.end(attempt, error, error.failure ?? error.type);
     this.#attempt = null;
-    if (this.#committed) this.#giveUp(error);
+    if (this.#committed) this.#broke(error);
     else this.#next(error);
   }
 
+  /** A stream broke behind content that the client has: all that is left is to say so. */
+  #broke(error: GatewayError): void {
+    this.#giveUp(error);
+  }
+
+  /** What follows a failed attempt from which nothing has been sent. */
   #next(error: GatewayError): void {
-    this.#failures.push(error);
-    const step = error.failure === undefined ? 'give_up' : nextStep(error.failure, this.#retriedHere);
-    const timeLeft = this.#deadlineAt - performance.now();
-    if (step === 'give_up' || this.#log.count >= MAX_ATTEMPTS || timeLeft <= 0) {
-      this.#giveUp(finalError(this.#failures));
-      return;
+    const now = performance.now();
+    const waitMs = this.#route.after(error, {
+      attempts: this.#log.count,
+      now,
+      deadlineAt: this.#deadlineAt,
+      random: Math.random(),
+    });
+    if (waitMs === null) this.#giveUp(this.#route.finalError(now));
+    else if (waitMs === 0) this.#begin();
+    else {
+      this.#log.wait();
+      this.#waiting = setTimeout(() => this.#begin(), waitMs);
+      this.#timer.arm();
     }
-    if (step === 'retry_here') {
-      this.#retriedHere = true;
-      this.#retryTimer = setTimeout(() => this.#begin(), retryDelayMs(Math.random()));
-      return;
-    }
-    this.#retriedHere = false;
-    const from = this.#planned?.model;
-    do this.#position++;
-    while (step === 'next_model' && this.#planned && !isLarger(this.#planned, from?.contextWindow ?? 0));
-    if (this.#planned) this.#begin();
-    else this.#giveUp(finalError(this.#failures));
   }
 
   #giveUp(error: GatewayError): void {
-    if (this.#opened) {
-      this.#sink.endStream(Buffer.from(`data: ${JSON.stringify(error.toBody())}\n\n`));
-    } else this.#sink.refuse(error);
+    this.#client.fail(error);
     this.#settle(error, null, false);
   }
 
@@ -257,7 +229,7 @@ export class Relay implements AttemptOwner {
   #settle(error: GatewayError | null, usage: Usage | null, clientAborted: boolean, cost: string | null = null): void {
     this.#settled = true;
     this.#timer.stop();
-    if (this.#retryTimer) clearTimeout(this.#retryTimer);
+    if (this.#waiting) clearTimeout(this.#waiting);
     const { last, count } = this.#log;
     const outcome: RelayOutcome = {
       error,
@@ -265,10 +237,11 @@ export class Relay implements AttemptOwner {
       provider: last?.endpoint.provider.name ?? null,
       model: last?.model.id ?? null,
       attempts: count,
+      gatewayMs: this.#log.timing().gatewayMs,
       firstContentAt: this.#firstContentAt,
       usage: usage === null ? null : tokenUsage(usage),
       costUsd: cost,
-      streamed: this.#opened,
+      streamed: this.#client.opened,
     };
     this.#request.onSettled(outcome);
   }
@@ -277,19 +250,21 @@ export class Relay implements AttemptOwner {
     const attempt = this.#attempt;
     const timeouts = attempt?.planned.endpoint.timeouts;
     const { keepAliveMs, chat } = this.#request;
+    const { paused, lastWriteAt } = this.#client;
     return {
       deadlineAt: this.#deadlineAt,
-      keepAliveMs: chat.stream && !this.#paused ? keepAliveMs : 0,
-      lastWriteAt: this.#lastWriteAt,
+      keepAliveMs: chat.stream && !paused ? keepAliveMs : 0,
+      lastWriteAt,
       startedAt: attempt?.startedAt ?? 0,
       lastDataAt: attempt?.lastDataAt ?? 0,
       firstTokenMs: timeouts?.firstTokenMs ?? 0,
       stallMs: timeouts?.streamStallMs ?? 0,
-      streaming: chat.stream,
-      committed: this.#committed,
-      complete: attempt?.decoder?.progress.complete ?? false,
-      paused: this.#paused,
-      another: this.#hasAnother,
+      streaming: attempt !== null && attempt.output !== null,
+      flowing: attempt?.output?.flowing ?? false,
+      complete: attempt?.output?.decoder.progress.complete ?? false,
+      paused,
+      firstTokenBinds:
+        attempt?.planned.firstTokenBinds === true || (this.#route.hasAlternative && this.#log.count < MAX_ATTEMPTS),
     };
   }
 
@@ -298,8 +273,7 @@ export class Relay implements AttemptOwner {
     const provider = attempt?.planned.endpoint.provider.name ?? '';
     if (limit === 'end_of_stream') attempt?.endOfStream();
     else if (limit === 'keep_alive') {
-      this.#open(null);
-      this.#write(KEEP_ALIVE);
+      if (!this.#client.keepAlive()) attempt?.pause();
       this.#timer.arm();
     } else if (limit === 'deadline') this.#cutOff(deadlineExceeded(this.#timeoutMs));
     else {
@@ -316,4 +290,8 @@ export class Relay implements AttemptOwner {
   }
 }
 
-const isLarger = ({ model }: PlannedAttempt, than: number): boolean => model.contextWindow > than;
+/** A refusal of the caller's own credential is told as such. */
+function inItsWords(planned: PlannedAttempt, error: GatewayError): GatewayError {
+  if (planned.credentialType === 'system' || error.failure !== 'auth') return error;
+  return refusedByok(planned.endpoint.provider.name, error);
+}

@@ -1,4 +1,5 @@
 import type { ChatRequest } from '../chat/index.ts';
+import type { HealthReporter } from '../health/index.ts';
 import type { Plan } from '../routing/index.ts';
 import type { RequestObservation } from '../telemetry/index.ts';
 import type { Authorizers, UpstreamPools } from '../upstream/index.ts';
@@ -21,11 +22,14 @@ export interface RelayRequest {
   readonly answerWithinMs: number;
   /** Silence after which a stream gets a comment; 0 sends none. */
   readonly keepAliveMs: number;
+  /** What may be done when a stream breaks behind its first content: nothing, only what is sure to fit, or whatever can be tried. */
+  readonly resume: 'off' | 'safe' | 'always';
   readonly metadataAtTop: boolean;
   readonly simulated: boolean;
   readonly pools: UpstreamPools;
   readonly authorizers: Authorizers;
   readonly allowPrivateFileUrls: boolean;
+  readonly health: HealthReporter;
   readonly observation: RequestObservation;
   /** Called once, when nothing more will be sent or received. */
   readonly onSettled: (outcome: RelayOutcome) => void;

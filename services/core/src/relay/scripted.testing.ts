@@ -5,13 +5,14 @@ import { endpointEntry, modelEntry, providerEntry } from '../catalog/entries.tes
 import type { EndpointPricing, EndpointTimeouts, ModelEntry } from '../catalog/index.ts';
 import { readChatRequest } from '../chat/index.ts';
 import type { GatewayError } from '../errors/index.ts';
+import type { AttemptOutcome, HealthReporter } from '../health/index.ts';
 import { HEADROOM } from '../json/index.ts';
-import { planAttempts, type RoutingOptions } from '../routing/index.ts';
+import type { Plan, PlannedAttempt } from '../routing/index.ts';
 import type { AttemptEnd, AttemptStart, RequestObservation } from '../telemetry/index.ts';
 import { Authorizers, type UpstreamPools } from '../upstream/index.ts';
 import { Relay } from './relay.ts';
 import type { RelayRequest } from './request.ts';
-import type { RelayOutcome, RelaySink } from './sink.ts';
+import type { RelayOutcome, RelaySink, Timing } from './sink.ts';
 
 /** What a provider does with one request. */
 export type Script = (socket: Socket, request: string) => void | Promise<void>;
@@ -131,6 +132,8 @@ export class RecordingSink implements RelaySink {
   body: string | null = null;
   ended = false;
   answeredBy: string | null = null;
+  /** What came with the headers. */
+  timing: Timing | null = null;
   /** What `write` says. */
   accepts = true;
   gone = false;
@@ -163,9 +166,9 @@ export class RecordingSink implements RelaySink {
     return last?.startsWith('{"error"') ? JSON.parse(last).error : null;
   }
 
-  openStream(provider: string | null): void {
+  openStream(provider: string | null, timing: Timing): void {
     assert.equal(this.openedBy, null, 'opened once');
-    this.#begin();
+    this.#begin(timing);
     this.openedBy = provider ?? '';
   }
 
@@ -180,20 +183,21 @@ export class RecordingSink implements RelaySink {
     this.#end();
   }
 
-  answer(body: Buffer, provider: string): void {
-    this.#begin();
+  answer(body: Buffer, provider: string, timing: Timing): void {
+    this.#begin(timing);
     this.body = body.toString();
     this.answeredBy = provider;
     this.#end();
   }
 
-  refuse(error: GatewayError): void {
-    this.#begin();
+  refuse(error: GatewayError, timing: Timing): void {
+    this.#begin(timing);
     this.error = error;
     this.#end();
   }
 
-  #begin(): void {
+  #begin(timing: Timing): void {
+    this.timing = timing;
     assert.equal(this.openedBy, null, 'nothing was begun');
     assert.ok(!this.ended && !this.gone);
   }
@@ -215,6 +219,38 @@ export class RecordingSink implements RelaySink {
 export interface ObservedAttempt {
   readonly start: AttemptStart;
   end: AttemptEnd | null;
+}
+
+/** What health was told, and whether the rules of `HealthReporter` were kept. */
+export class RecordingHealth implements HealthReporter {
+  /** `began`, `abandoned`, and what `ended` named as failure, in their order. */
+  readonly told: string[] = [];
+  readonly outcomes: AttemptOutcome[] = [];
+  #inFlight = 0;
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  began(endpointKey: string): void {
+    this.#inFlight++;
+    this.told.push(`${endpointKey} began`);
+  }
+
+  abandoned(endpointKey: string): void {
+    this.#end();
+    this.told.push(`${endpointKey} abandoned`);
+  }
+
+  ended(outcome: AttemptOutcome): void {
+    this.#end();
+    this.told.push(`${outcome.endpointKey} ${outcome.failure ?? 'answered'}`);
+    this.outcomes.push(outcome);
+  }
+
+  #end(): void {
+    assert.ok(this.#inFlight-- > 0, 'what ends has begun');
+  }
 }
 
 function observing(
@@ -259,9 +295,37 @@ export function model(
   return modelEntry(id, endpoints, { contextWindow: options.contextWindow ?? 8_000, maxOutputTokens: 100 });
 }
 
+/** All endpoints of these models in their order, as the planner has them where nothing is known and nothing asked for. */
+export function planOf(models: readonly ModelEntry[], changes: Partial<PlannedAttempt> = {}): Plan {
+  const attempts = models.flatMap((one) =>
+    one.endpoints.map(
+      (endpoint): PlannedAttempt => ({
+        model: one,
+        endpoint,
+        credentialType: 'system',
+        firstTokenBinds: false,
+        reason: 'configured order',
+        ...changes,
+      }),
+    ),
+  );
+  return {
+    attempts,
+    keys: attempts.map(({ endpoint }) => endpoint.key),
+    removed: [],
+    sort: null,
+    affinity: null,
+    permits: [],
+    wanted: [],
+    warnings: [],
+    reasoning: 'configured order',
+  };
+}
+
 export interface Running {
   readonly relay: Relay;
   readonly sink: RecordingSink;
+  readonly health: RecordingHealth;
   readonly observed: readonly ObservedAttempt[];
   /** The outcomes told so far; more than one is a fault. */
   readonly outcomes: readonly RelayOutcome[];
@@ -271,7 +335,6 @@ export interface Running {
 export interface RunOptions {
   readonly stream?: boolean;
   readonly body?: object;
-  readonly routing?: RoutingOptions;
   readonly trace?: { traceparent: string; tracestate: string };
   readonly request?: Partial<RelayRequest>;
 }
@@ -289,6 +352,7 @@ export function run(pools: UpstreamPools, models: readonly ModelEntry[], options
   const observed: ObservedAttempt[] = [];
   const outcomes: RelayOutcome[] = [];
   const sink = new RecordingSink();
+  const health = new RecordingHealth();
   let settle: (outcome: RelayOutcome) => void = () => undefined;
   const settled = new Promise<RelayOutcome>((resolve) => {
     settle = resolve;
@@ -296,7 +360,7 @@ export function run(pools: UpstreamPools, models: readonly ModelEntry[], options
   const relay = new Relay(
     {
       chat: readChatRequest(store, HEADROOM, HEADROOM + bytes.length),
-      plan: planAttempts(models, options.routing ?? {}),
+      plan: planOf(models),
       requestedModel: models[0]?.id ?? '',
       generationId: 'gen_01K8KPJ0FZA7172X6CSGNZGDWY',
       created: 1_700_000_000,
@@ -304,11 +368,13 @@ export function run(pools: UpstreamPools, models: readonly ModelEntry[], options
       timeoutMs: 10_000,
       answerWithinMs: 10_000,
       keepAliveMs: 0,
+      resume: 'safe',
       metadataAtTop: false,
       simulated: false,
       pools,
       authorizers: new Authorizers(),
       allowPrivateFileUrls: false,
+      health,
       observation: observing(observed, options.trace ?? { traceparent: '', tracestate: '' }),
       onSettled(outcome) {
         outcomes.push(outcome);
@@ -319,5 +385,5 @@ export function run(pools: UpstreamPools, models: readonly ModelEntry[], options
     sink,
   );
   relay.start();
-  return { relay, sink, observed, outcomes, settled };
+  return { relay, sink, health, observed, outcomes, settled };
 }

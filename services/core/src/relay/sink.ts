@@ -1,18 +1,29 @@
 import type { GatewayError } from '../errors/index.ts';
 import type { TokenUsage } from '../telemetry/index.ts';
 
+/** Where the time of a request went until its headers were sent; milliseconds, for `server-timing`. */
+export interface Timing {
+  /** Our own: no attempt was open, and nothing was waited for on purpose. */
+  readonly gatewayMs: number;
+  /** Some attempt was open. */
+  readonly upstreamMs: number;
+  /** Pauses before a second try. */
+  readonly waitMs: number;
+  readonly attempts: number;
+}
+
 /** Where the relay sends its answer. None of these may throw; after the client has gone they do nothing. */
 export interface RelaySink {
   /** Status line and headers of a stream; they go out with the first bytes, which follow at once. `provider` is null while none has answered. */
-  openStream(provider: string | null): void;
+  openStream(provider: string | null, timing: Timing): void;
   /** False asks to wait: the relay pauses the provider until `Relay.clientDrained`. The bytes are copied. */
   write(bytes: Buffer): boolean;
   /** The last bytes and the end, in one send. */
   endStream(last: Buffer): void;
   /** A whole JSON answer. */
-  answer(body: Buffer, provider: string): void;
+  answer(body: Buffer, provider: string, timing: Timing): void;
   /** A JSON error, before anything has been sent. */
-  refuse(error: GatewayError): void;
+  refuse(error: GatewayError, timing: Timing): void;
 }
 
 /** How a request ended; told once. Times are `performance.now()`. */
@@ -23,6 +34,8 @@ export interface RelayOutcome {
   readonly provider: string | null;
   readonly model: string | null;
   readonly attempts: number;
+  /** Of the whole request: milliseconds in which no attempt was open and nothing was waited for on purpose. */
+  readonly gatewayMs: number;
   readonly firstContentAt: number | null;
   readonly usage: TokenUsage | null;
   readonly costUsd: string | null;

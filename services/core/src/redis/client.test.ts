@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createRequestClient, createSubscriber, type RedisClient } from './index.ts';
+import { Redis } from 'ioredis';
+import { createQueueConnection, createRequestClient, createSubscriber, type RedisClient } from './index.ts';
 import { type RedisServer, startRedisServer } from './redis-server.testing.ts';
 
 let server: RedisServer;
@@ -96,5 +97,26 @@ test('a subscriber hears again after a restart', async () => {
     client.disconnect();
   } finally {
     subscriber.disconnect();
+  }
+});
+
+test('a command of the queue connection, and of its duplicate, waits for a Redis that is away', async () => {
+  const connection = await ready(createQueueConnection(server.url, 'test'));
+  const lost = once(connection, 'close');
+  await server.halt();
+  await lost;
+  assert.ok(connection instanceof Redis);
+  const duplicate = connection.duplicate();
+  // A client without this listener prints each failed attempt.
+  duplicate.on('error', () => {});
+  try {
+    const replies = Promise.all([connection.set('q', '1'), duplicate.ping()]);
+    // Attempts to reconnect do not give up what waits.
+    for (let attempt = 0; attempt < 3; attempt += 1) await once(duplicate, 'close');
+    await server.startAgain();
+    assert.deepEqual(await replies, ['OK', 'PONG']);
+  } finally {
+    connection.disconnect();
+    duplicate.disconnect();
   }
 });

@@ -47,6 +47,20 @@ export function createSubscriber(url: string, name: string, hooks: ConnectionHoo
   });
 }
 
+/**
+ * A connection for BullMQ, which makes its further ones (a worker's blocking one) by duplicating it: commands wait for a
+ * lost connection to come back, however long that takes. Who made it disconnects it, after the queues and workers on it.
+ */
+export function createQueueConnection(url: string, name: string, hooks: ConnectionHooks = {}): RedisClient {
+  return connect(parseRedisUrl(url), hooks, {
+    connectionName: name,
+    maxRetriesPerRequest: null,
+    connectTimeout: 2000,
+    retryStrategy: reconnectDelay,
+    disableClientInfo: true,
+  });
+}
+
 function connect(target: RedisTarget, hooks: ConnectionHooks, common: Settings): RedisClient {
   const client = open(target, common);
   reportState(client, hooks);

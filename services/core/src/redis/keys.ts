@@ -13,6 +13,8 @@ export interface RedisKeys {
   readonly changes: string;
   readonly health: HealthKeys;
   readonly ledger: LedgerKeys;
+  /** Under which BullMQ keeps its queues: `<queues>:<queue>:...`. */
+  readonly queues: string;
 }
 
 export interface HealthKeys {
@@ -70,5 +72,6 @@ export function redisKeys(prefix: string): RedisKeys {
       total: (principalId) => `${ledger}:total:${principalId}`,
       principals: (day) => `${ledger}:principals:${day}`,
     },
+    queues: `${prefix}:{bull}`,
   };
 }

@@ -50,7 +50,12 @@ export class Preparation {
     const encoded = dialect.encodeChat(this.#chat, target, media);
     if (this.#chat.outline.providerOptions?.gateway?.strict === true) refuseLoss(encoded.warnings, target.provider);
     if (dialect.authorization === 'header') return encoded;
-    const authorizer = this.#tools.authorizers.for(planned.endpoint.provider, dialect.authorization);
+    const { authorizers } = this.#tools;
+    const { provider } = planned.endpoint;
+    const authorizer =
+      planned.credentialType === 'byok'
+        ? authorizers.forCaller(provider, dialect.authorization)
+        : authorizers.for(provider, dialect.authorization);
     const headers = authorizer.authorize(encoded);
     return headers instanceof Promise ? headers.then((all) => ({ ...encoded, headers: all })) : { ...encoded, headers };
   }
@@ -81,7 +86,7 @@ export function targetOf({ endpoint, model }: PlannedAttempt): Target {
     baseUrl,
     credentials,
     settings,
-    maxOutputTokens: model.maxOutputTokens,
+    maxOutputTokens: endpoint.maxOutputTokens || model.maxOutputTokens,
     publisher: endpoint.publisher,
   };
 }

@@ -16,14 +16,15 @@ export interface ProviderFault {
 /** The failure class that goes with a status alone (DESIGN 6). */
 export function classOfStatus(status: number): FailureClass {
   if (status === 429) return 'rate_limited';
-  if (status === 401 || status === 403) return 'auth';
+  // 402: our account at the provider ran dry, which is neither the caller's money nor theirs to fix.
+  if (status === 401 || status === 402 || status === 403) return 'auth';
   // A redirect: the base URL is wrong, which is not the caller's fault.
   if (status < 400) return 'overloaded';
   if (status >= 500 || status === 408 || status === 409) return 'overloaded';
   return 'bad_request';
 }
 
-/** The error that the client sees for a provider's fault (WIRE 2.11, 2.17, 2.19). */
+/** The error that the client sees for a provider's fault (WIRE 2.11, 2.17, 2.19). Its `retryAfterMs` is set only where the provider said it. */
 export function providerError(fault: ProviderFault): GatewayError {
   const failure = fault.failure ?? classOfStatus(fault.status);
   const said = redact(fault.message);
@@ -34,12 +35,23 @@ export function providerError(fault: ProviderFault): GatewayError {
   };
   switch (failure) {
     case 'rate_limited':
-      return new GatewayError('rate_limit_exceeded', said || `The provider ${fault.provider} is rate limiting.`, {
-        retryAfterMs: 1_000,
-        ...options,
-      });
+      return new GatewayError(
+        'rate_limit_exceeded',
+        said || `The provider ${fault.provider} is rate limiting.`,
+        options,
+      );
     case 'auth':
-      // The provider's words on our credential stay with the operator: they may quote it.
+      // The provider's words on our credential and our account stay with the operator: they may quote it.
+      if (fault.status === 402) {
+        return new GatewayError(
+          'upstream_error',
+          `The gateway's account at the provider ${fault.provider} is exhausted.`,
+          {
+            ...options,
+            code: 'provider_payment_required',
+          },
+        );
+      }
       return new GatewayError('upstream_error', `The provider ${fault.provider} refused the gateway's credentials.`, {
         ...options,
         code: 'provider_auth_failed',
@@ -67,12 +79,6 @@ function badRequest(fault: ProviderFault, said: string, options: GatewayErrorOpt
   const message = said || `The provider ${fault.provider} refused the request (status ${fault.status}).`;
   const withParam = { ...options, param: fault.param };
   switch (fault.status) {
-    case 402:
-      // Our account at the provider ran dry: not the caller's money, and not theirs to fix.
-      return new GatewayError('upstream_error', message, {
-        ...options,
-        code: fault.code ?? 'provider_payment_required',
-      });
     case 404:
       return new GatewayError('model_not_found', message, withParam);
     case 413:
@@ -89,7 +95,7 @@ function badRequest(fault: ProviderFault, said: string, options: GatewayErrorOpt
 function overloaded(fault: ProviderFault, said: string, options: GatewayErrorOptions): GatewayError {
   const message = said || `The provider ${fault.provider} failed (status ${fault.status}).`;
   if (fault.status === 503 || fault.status === 529) {
-    return new GatewayError('service_unavailable', message, { retryAfterMs: 1_000, ...options });
+    return new GatewayError('service_unavailable', message, options);
   }
   if (fault.status === 504 || fault.status === 408) return new GatewayError('upstream_timeout', message, options);
   return new GatewayError('upstream_error', message, options);

@@ -149,6 +149,14 @@ describe('errors', () => {
       'DeploymentNotFound',
     ],
     [
+      'an exhausted account',
+      429,
+      { error: { code: 'insufficient_quota', message: 'You exceeded your current quota.' } },
+      'auth',
+      502,
+      'provider_payment_required',
+    ],
+    [
       'a wrong key',
       401,
       { error: { code: '401', message: 'Access denied due to invalid subscription key.' } },

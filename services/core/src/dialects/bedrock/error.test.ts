@@ -97,6 +97,7 @@ describe('bodies', () => {
   it('of others have their status to go by', () => {
     assert.equal(decode(502, '<html>Bad gateway</html>').failure, 'overloaded');
     assert.equal(decode(403, '{"message":"Forbidden"}').failure, 'auth');
+    assert.equal(decode(402, '').code, 'provider_payment_required');
     assert.equal(decode(429, '').failure, 'rate_limited');
     assert.equal(decode(400, '{"message":"What?"}').message, 'What?');
     assert.equal(decode(400, 'null').failure, 'bad_request');

@@ -269,6 +269,7 @@ describe('errors', () => {
       'context_length',
       400,
     ],
+    [402, status(402, 'pay'), 'auth', 502],
     [403, status(403, 'denied'), 'auth', 502],
     [404, status(404, 'models/x is not found'), 'bad_request', 404],
     [429, status(429, 'quota'), 'rate_limited', 429],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ErrorType, FailureClass, GatewayError } from '../../errors/index.ts';
-import { decodeOpenAiError } from './error.ts';
+import { decodeOpenAiError, decodeOpenAiStreamError } from './error.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 
@@ -70,7 +70,25 @@ describe('decodeOpenAiError', () => {
     ['409', 409, openai('Conflict'), 'overloaded', 'upstream_error', 502, /^Conflict$/],
     ['a redirect', 302, '', 'overloaded', 'upstream_error', 502, /status 302/],
     ['400', 400, openai('Bad n', { param: 'n' }), 'bad_request', 'invalid_request_error', 400, /^Bad n$/],
-    ["402: our money, not the caller's", 402, openai('Pay'), 'bad_request', 'upstream_error', 502, /^Pay$/],
+    ["402: our money, not the caller's", 402, openai('Pay'), 'auth', 'upstream_error', 502, /^The gateway's account/],
+    [
+      '429 of an exhausted account',
+      429,
+      openai('You exceeded your current quota', { type: 'insufficient_quota', code: 'insufficient_quota' }),
+      'auth',
+      'upstream_error',
+      502,
+      /^The gateway's account at the provider acme is exhausted\.$/,
+    ],
+    [
+      '400 of a spending limit',
+      400,
+      openai('Billing hard limit has been reached', { code: 'billing_hard_limit_reached' }),
+      'auth',
+      'upstream_error',
+      502,
+      /acme is exhausted/,
+    ],
     ['404', 404, openai('No such model'), 'bad_request', 'model_not_found', 404, /^No such model$/],
     ['413', 413, openai('Too big'), 'bad_request', 'request_too_large', 413, /^Too big$/],
     [
@@ -171,6 +189,11 @@ describe('decodeOpenAiError', () => {
     assert.equal(decode(400, openai('Long', { code: 'context_length_exceeded' })).param, 'messages');
   });
 
+  it('names an exhausted account in a stream, too', () => {
+    const error = decodeOpenAiStreamError({ message: 'quota', type: 'insufficient_quota' });
+    assert.deepEqual([error.failure, error.code, error.status], ['auth', 'provider_payment_required', 502]);
+  });
+
   it('keeps how long to wait', () => {
     const wait = (headers: Record<string, string>, status = 429): number | undefined =>
       decode(status, openai('x'), headers).retryAfterMs;
@@ -181,9 +204,9 @@ describe('decodeOpenAiError', () => {
     assert.equal(wait({ 'retry-after': 'Thu, 01 Jan 2020 00:00:00 GMT' }), 0);
     assert.equal(wait({ 'retry-after': '1e300' }), 24 * 60 * 60 * 1000);
     for (const nonsense of ['', ' ', 'soon', '-1', 'NaN', 'Infinity'])
-      assert.equal(wait({ 'retry-after': nonsense }), 1_000, nonsense);
+      assert.equal(wait({ 'retry-after': nonsense }), undefined, nonsense);
     assert.equal(wait({ 'retry-after': '3' }, 503), 3_000);
-    assert.equal(wait({}, 503), 1_000);
+    assert.equal(wait({}, 503), undefined, 'what it did not say');
     assert.equal(wait({}, 500), undefined);
   });
 

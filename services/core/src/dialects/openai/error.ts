@@ -17,14 +17,15 @@ export function decodeOpenAiError(answer: ErrorAnswer): GatewayError {
   const code = stringOrNull(error.code);
   const type = stringOrNull(error.type);
   const message = messageOf(error);
+  const status = isUnpaid(code, type) ? 402 : answer.status;
   return providerError({
     provider: answer.provider,
-    status: answer.status,
+    status,
     message,
     param: stringOrNull(error.param),
     code,
     retryAfterMs: retryAfterMs(answer.header, answer.now),
-    failure: isModerated(error) ? 'content_filter' : classify(answer.status, code, type, message),
+    failure: isModerated(error) ? 'content_filter' : classify(status, code, type, message),
   });
 }
 
@@ -78,7 +79,17 @@ function classify(status: number, code: string | null, type: string | null, mess
   return status === 498 ? 'overloaded' : classOfStatus(status);
 }
 
+/** What OpenAI says under a 429 or 400 when the account is exhausted: no waiting helps (https://platform.openai.com/docs/guides/error-codes). */
+const UNPAID: ReadonlySet<string | null> = new Set([
+  'insufficient_quota',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+]);
+
+const isUnpaid = (code: string | null, type: string | null): boolean => UNPAID.has(code) || UNPAID.has(type);
+
 function statusOf(code: string | null, type: string | null): number {
+  if (isUnpaid(code, type)) return 402;
   const numeric = Number(code);
   if (Number.isInteger(numeric) && numeric >= 400 && numeric < 600) return numeric;
   if (code === 'rate_limit_exceeded' || type === 'rate_limit_error' || type === 'rate_limit_exceeded') return 429;

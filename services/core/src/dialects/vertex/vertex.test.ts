@@ -114,5 +114,7 @@ describe('errors of Vertex', () => {
     const overloaded = decode(529, { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } });
     assert.deepEqual([overloaded.failure, overloaded.status], ['overloaded', 503]);
     assert.equal(decode(401, [{ error: { code: 401, message: 'no', status: 'UNAUTHENTICATED' } }]).failure, 'auth');
+    const unpaid = decode(402, { type: 'error', error: { type: 'billing_error', message: 'pay' } });
+    assert.deepEqual([unpaid.failure, unpaid.status, unpaid.code], ['auth', 502, 'provider_payment_required']);
   });
 });

@@ -257,8 +257,8 @@ describe('errors', () => {
       'deepseek',
       402,
       { error: { message: 'Insufficient Balance', type: 'unknown_error' } },
-      'bad_request',
-      'Insufficient Balance',
+      'auth',
+      'account at the provider p is exhausted',
     ],
     ['ollama', 404, { error: 'model "x" not found' }, 'bad_request', 'not found'],
     [

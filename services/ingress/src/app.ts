@@ -2,11 +2,13 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { CHAT_ROUTE, serveChat } from './chat.ts';
 import { allowedOrigin, preflightHeaders } from './cors.ts';
 import { Exchange, methodNotAllowed, notFound } from './exchange.ts';
+import { EXPLAIN_ROUTE, serveExplain } from './explain.ts';
 import type { Gateway } from './gateway.ts';
 import { serveLive, serveReady } from './health.ts';
 import { serveModel, serveModels } from './models.ts';
 
-type Serve = (exchange: Exchange, gateway: Gateway) => void;
+/** The request may be read only until the function returns. */
+type Serve = (exchange: Exchange, gateway: Gateway, req: HttpRequest) => void;
 
 interface Route {
   readonly pattern: string;
@@ -21,6 +23,7 @@ export type ServeMetrics = (exchange: Exchange) => void;
 export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeMetrics): TemplatedApp {
   const table: Route[] = [
     { pattern: CHAT_ROUTE, method: 'post', serve: serveChat },
+    { pattern: EXPLAIN_ROUTE, method: 'post', serve: serveExplain },
     { pattern: '/v1/models', method: 'get', serve: serveModels },
     { pattern: '/v1/models/*', method: 'get', serve: serveModel },
     { pattern: '/health/live', method: 'get', serve: serveLive },
@@ -43,7 +46,7 @@ export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeM
 function run(res: HttpResponse, req: HttpRequest, gateway: Gateway, serve: Serve): void {
   const exchange = new Exchange(res, req, gateway);
   try {
-    serve(exchange, gateway);
+    serve(exchange, gateway, req);
   } catch (thrown) {
     exchange.refuseThrown(thrown);
   }

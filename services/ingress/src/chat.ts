@@ -1,14 +1,16 @@
-import type { ModelEntry, RoutingTable } from '@headgate/core/catalog';
+import type { RoutingTable } from '@headgate/core/catalog';
 import { type ChatRequest, readChatRequest } from '@headgate/core/chat';
 import { GatewayError } from '@headgate/core/errors';
 import type { Principal } from '@headgate/core/identity';
 import { Relay, type RelayOutcome } from '@headgate/core/relay';
-import { type Plan, planAttempts } from '@headgate/core/routing';
+import type { PlanRequest } from '@headgate/core/routing';
 import type { RequestObservation } from '@headgate/core/telemetry';
 import { type CollectedBody, collectBody, releaseBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Current, Gateway } from './gateway.ts';
 import { identify } from './identify.ts';
+import { type PlannedChat, planChat } from './plan-chat.ts';
+import { reportOutcome } from './report-outcome.ts';
 
 export const CHAT_ROUTE = '/v1/chat/completions';
 /** So much earlier than the client's own timeout we give up, so that it gets our answer and not its own error. */
@@ -76,7 +78,7 @@ class ChatCall {
   start(): void {
     const { store, start, end } = this.#body;
     const chat = readChatRequest(store, start, end);
-    const plan = this.#plan(chat);
+    const { request, plan } = this.#plan(chat);
     this.#observation.routed({
       operation: 'chat',
       model: chat.model,
@@ -93,6 +95,8 @@ class ChatCall {
         chat,
         plan,
         requestedModel: chat.model,
+        resume: chat.outline.providerOptions?.gateway?.resume ?? 'safe',
+        health: this.#gateway.health,
         generationId: exchange.generationId,
         created: Math.floor(Date.now() / 1000),
         startedAt: exchange.startedAt,
@@ -105,7 +109,7 @@ class ChatCall {
         authorizers: this.#gateway.authorizers,
         allowPrivateFileUrls: this.#table.allowPrivateFileUrls,
         observation: this.#observation,
-        onSettled: (outcome) => this.#settled(outcome),
+        onSettled: (outcome) => this.#settled(request, outcome),
       },
       exchange,
     );
@@ -114,32 +118,18 @@ class ChatCall {
     relay.start();
   }
 
-  #plan(chat: ChatRequest): Plan {
-    const options = chat.outline.providerOptions?.gateway ?? {};
-    const fallbacks = options.models ?? chat.outline.models ?? [];
-    const models = [chat.model, ...fallbacks].map((id, i) => this.#model(id, i === 0 ? 'model' : `models.${i - 1}`));
-    return planAttempts(models, options);
+  /** Whoever runs a plan takes the permits of the half-open endpoints that it asks first, and wants those it had to put last. */
+  #plan(chat: ChatRequest): PlannedChat {
+    const { health, affinity } = this.#gateway;
+    const state = { table: this.#table, health: health.view(), affinity };
+    const planned = planChat(chat, this.#principal, state, randomSeed());
+    for (const key of planned.plan.permits) health.takePermit(key);
+    for (const key of planned.plan.wanted) health.wanted(key);
+    return planned;
   }
 
-  #model(id: string, param: string): ModelEntry {
-    const model = this.#table.models.get(id);
-    if (!model) throw modelNotFound(id);
-    if (!this.#principal.allows(id)) {
-      throw new GatewayError('forbidden', `The API key may not use the model '${id}'.`, {
-        param,
-        code: 'model_not_allowed',
-      });
-    }
-    if (model.type !== 'chat') {
-      throw new GatewayError('invalid_request_error', `The model '${id}' is not a chat model.`, {
-        param,
-        code: 'unsupported_model_type',
-      });
-    }
-    return model;
-  }
-
-  #settled(outcome: RelayOutcome): void {
+  #settled(request: PlanRequest, outcome: RelayOutcome): void {
+    reportOutcome(this.#gateway, request, outcome);
     // With one attempt that ended well, the provider has taken the whole body: see releaseBody.
     if (outcome.attempts === 1 && outcome.error === null && !outcome.clientAborted) releaseBody(this.#body);
     this.#observation.ended({
@@ -154,15 +144,12 @@ class ChatCall {
       usage: outcome.usage,
       costUsd: outcome.costUsd,
       keyName: this.#principal.name,
+      overheadMs: outcome.gatewayMs,
     });
   }
 }
 
-export const modelNotFound = (id: string): GatewayError =>
-  new GatewayError('model_not_found', `The model '${id}' does not exist. GET /v1/models lists those that do.`, {
-    param: { modelId: id },
-    code: 'model_not_found',
-  });
+const randomSeed = (): number => (Math.random() * 2 ** 32) >>> 0;
 
 /** Milliseconds within which the SDK wants an answer; Infinity when it does not say. */
 function clientTimeoutMs(header: string): number {

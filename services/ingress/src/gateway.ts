@@ -1,6 +1,8 @@
 import type { RoutingTable } from '@headgate/core/catalog';
 import { GatewayError } from '@headgate/core/errors';
+import type { HealthBoard } from '@headgate/core/health';
 import type { KeyTable } from '@headgate/core/identity';
+import { AffinityMemory } from '@headgate/core/routing';
 import type { SnapshotFeed } from '@headgate/core/snapshot';
 import type { Telemetry } from '@headgate/core/telemetry';
 import { Authorizers, type UpstreamPools } from '@headgate/core/upstream';
@@ -18,15 +20,18 @@ export class Gateway implements ExchangeHost {
   readonly feed: SnapshotFeed;
   readonly pools: UpstreamPools;
   readonly telemetry: Telemetry;
+  readonly health: HealthBoard;
+  readonly affinity = new AffinityMemory();
   readonly authorizers = new Authorizers();
   readonly #open = new Set<Exchange>();
   #draining = false;
   #idle: (() => void) | null = null;
 
-  constructor(feed: SnapshotFeed, pools: UpstreamPools, telemetry: Telemetry) {
+  constructor(feed: SnapshotFeed, pools: UpstreamPools, telemetry: Telemetry, health: HealthBoard) {
     this.feed = feed;
     this.pools = pools;
     this.telemetry = telemetry;
+    this.health = health;
     feed.onChange(() => {
       const table = feed.current()?.table;
       if (table) pools.retain([...table.providers.values()].map(({ baseUrl }) => baseUrl));

@@ -1,12 +1,14 @@
 import type { RoutingTable } from '@headgate/core/catalog';
 import { GatewayError } from '@headgate/core/errors';
 import type { Principal } from '@headgate/core/identity';
-import { modelNotFound } from './chat.ts';
+import { modelNotFound } from './chat-models.ts';
+import { answerEndpoints } from './endpoints.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { identify } from './identify.ts';
 
 const PREFIX = '/v1/models/';
+const ENDPOINTS = '/endpoints';
 
 /** `GET /v1/models`: what the caller's key may use. */
 export function serveModels(exchange: Exchange, gateway: Gateway): void {
@@ -15,15 +17,24 @@ export function serveModels(exchange: Exchange, gateway: Gateway): void {
   exchange.answerJson(200, `{"object":"list","data":[${cards(table, principal).join(',')}]}`);
 }
 
-/** `GET /v1/models/{creator}/{model}`, the slash raw or as `%2F`, as SDKs encode it. */
+/**
+ * `GET /v1/models/{creator}/{model}` and `GET /v1/models/{creator}/{model}/endpoints`, slashes raw or as `%2F`, as SDKs
+ * encode them. A model may itself be called `.../endpoints`: a raw `/endpoints` asks first for what its name says, an
+ * encoded one first for the model of that name.
+ */
 export function serveModel(exchange: Exchange, gateway: Gateway): void {
   const { table, keys } = gateway.current();
   const principal = identify(exchange, keys);
-  const id = modelId(exchange.path);
-  const model = table.models.get(id);
   // A model that the key may not use is not told from one that does not exist.
-  if (!model || !principal.allows(id)) throw modelNotFound(id);
-  exchange.answerJson(200, model.cardJson);
+  const find = (id: string | null) => (id !== null && principal.allows(id) ? (table.models.get(id) ?? null) : null);
+  const raw = exchange.path.slice(PREFIX.length);
+  const id = decoded(raw);
+  const ownerOfEndpoints = id.endsWith(ENDPOINTS) ? id.slice(0, -ENDPOINTS.length) : null;
+  const owner = find(ownerOfEndpoints);
+  const model = find(id);
+  if (owner !== null && (model === null || raw.endsWith(ENDPOINTS))) void answerEndpoints(exchange, gateway, owner);
+  else if (model !== null) exchange.answerJson(200, model.cardJson);
+  else throw modelNotFound(raw.endsWith(ENDPOINTS) && ownerOfEndpoints !== null ? ownerOfEndpoints : id);
 }
 
 function cards(table: RoutingTable, principal: Principal): string[] {
@@ -32,9 +43,9 @@ function cards(table: RoutingTable, principal: Principal): string[] {
   return list;
 }
 
-function modelId(path: string): string {
+function decoded(id: string): string {
   try {
-    return decodeURIComponent(path.slice(PREFIX.length));
+    return decodeURIComponent(id);
   } catch {
     throw new GatewayError('invalid_request_error', 'Invalid request: the model id is not valid percent-encoding.', {
       param: 'model',

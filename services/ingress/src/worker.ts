@@ -1,10 +1,19 @@
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { DEFAULT_HEALTH } from '@headgate/core/catalog';
 import type { Bootstrap } from '@headgate/core/config';
+import { HealthBoard } from '@headgate/core/health';
 import { requireSecret, SnapshotFeed } from '@headgate/core/snapshot';
-import { METRIC, PROMETHEUS_CONTENT_TYPE, startTelemetry, type Telemetry } from '@headgate/core/telemetry';
+import {
+  addEndpointMetrics,
+  METRIC,
+  PROMETHEUS_CONTENT_TYPE,
+  startTelemetry,
+  type Telemetry,
+} from '@headgate/core/telemetry';
 import { UpstreamPools } from '@headgate/core/upstream';
 import { routes } from './app.ts';
 import { drainSettings } from './drain-settings.ts';
+import { endpointStates, endpointsOf } from './endpoint-states.ts';
 import type { Exchange } from './exchange.ts';
 import { Gateway } from './gateway.ts';
 import { isMessage, type ToPrimary, type ToWorker } from './messages.ts';
@@ -18,6 +27,7 @@ export class Worker {
   readonly #telemetry: Telemetry;
   readonly #feed: SnapshotFeed;
   readonly #pools = new UpstreamPools();
+  readonly #health: HealthBoard;
   readonly #gateway: Gateway;
   readonly #app: TemplatedApp;
   readonly #scrapes = new Map<number, Exchange>();
@@ -45,7 +55,15 @@ export class Worker {
       log: telemetry.logger,
       name: 'headgate-ingress',
     });
-    this.#gateway = new Gateway(this.#feed, this.#pools, telemetry);
+    this.#health = new HealthBoard({
+      redisUrl: bootstrap.redis.url,
+      prefix: bootstrap.redis.prefix,
+      log: telemetry.logger,
+      name: 'headgate-ingress-health',
+      policy: () => (this.#feed.current()?.table.health ?? DEFAULT_HEALTH).breaker,
+      known: () => this.#endpointKeys(),
+    });
+    this.#gateway = new Gateway(this.#feed, this.#pools, telemetry, this.#health);
     this.#app = routes(uws.App(), this.#gateway, (exchange) => this.#scrape(exchange));
   }
 
@@ -54,13 +72,23 @@ export class Worker {
     const { snapshotVersion, redisUp } = METRIC;
     metrics.gauge(snapshotVersion.name, snapshotVersion.help, () => this.#feed.current()?.table.version ?? 0);
     metrics.gauge(redisUp.name, redisUp.help, () => (this.#feed.redisUp() ? 1 : 0));
+    addEndpointMetrics(metrics, () => {
+      const table = this.#feed.current()?.table;
+      return table === undefined ? [] : endpointStates(table, this.#health);
+    });
     process.on('message', (message: unknown) => this.#onMessage(message));
     // The primary decides on Ctrl-C, which the terminal sends to all of us.
     process.on('SIGINT', () => undefined);
     process.on('SIGTERM', () => void this.#drain());
     await this.#feed.start();
+    await this.#health.start();
     await this.#listen();
     tell({ type: 'listening' });
+  }
+
+  #endpointKeys(): Iterable<string> {
+    const table = this.#feed.current()?.table;
+    return table === undefined ? [] : endpointsOf(table).keys();
   }
 
   #listen(): Promise<void> {
@@ -107,7 +135,7 @@ export class Worker {
       this.#telemetry.logger.warn('drain limit reached, cutting open requests', { open: this.#gateway.openRequests });
     }
     this.#app.close();
-    await Promise.all([this.#feed.stop(), this.#pools.close(), this.#telemetry.shutdown()]);
+    await Promise.all([this.#feed.stop(), this.#health.stop(), this.#pools.close(), this.#telemetry.shutdown()]);
     process.exit(0);
   }
 }

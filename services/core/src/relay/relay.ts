@@ -236,12 +236,14 @@ export class Relay implements AttemptOwner {
       clientAborted,
       provider: last?.endpoint.provider.name ?? null,
       model: last?.model.id ?? null,
+      last,
       attempts: count,
       gatewayMs: this.#log.timing().gatewayMs,
       firstContentAt: this.#firstContentAt,
       usage: usage === null ? null : tokenUsage(usage),
       costUsd: cost,
       streamed: this.#client.opened,
+      resumed: this.#log.resumed,
     };
     this.#request.onSettled(outcome);
   }

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../errors/index.ts';
+import type { PlannedAttempt } from '../routing/index.ts';
 import type { TokenUsage } from '../telemetry/index.ts';
 
 /** Where the time of a request went until its headers were sent; milliseconds, for `server-timing`. */
@@ -33,6 +34,8 @@ export interface RelayOutcome {
   /** Provider and public model that answered, or failed last. */
   readonly provider: string | null;
   readonly model: string | null;
+  /** That attempt, as it was planned. */
+  readonly last: PlannedAttempt | null;
   readonly attempts: number;
   /** Of the whole request: milliseconds in which no attempt was open and nothing was waited for on purpose. */
   readonly gatewayMs: number;
@@ -41,4 +44,6 @@ export interface RelayOutcome {
   readonly costUsd: string | null;
   /** A stream had been opened: the error, if any, went out as a frame. */
   readonly streamed: boolean;
+  /** A broken stream was taken up by another attempt. */
+  readonly resumed: boolean;
 }

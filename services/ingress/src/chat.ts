@@ -141,6 +141,7 @@ class ChatCall {
       provider: outcome.provider,
       model: outcome.model,
       attempts: outcome.attempts,
+      resumed: outcome.resumed && outcome.error === null,
       usage: outcome.usage,
       costUsd: outcome.costUsd,
       keyName: this.#principal.name,

@@ -73,6 +73,8 @@ export const ATTR = {
   endUser: 'gateway.user',
   tags: 'gateway.tags',
   gatewayTokenType: 'gateway.token.type',
+  /** A broken stream was taken up by another attempt. */
+  resumed: 'gateway.stream.resumed',
 
   /** Set by OpenTelemetry's rule on the one series that takes everything beyond the cardinality limit. */
   overflow: 'otel.metric.overflow',
@@ -181,6 +183,13 @@ export const METRIC = {
     unit: '{attempt}',
     help: 'Provider calls by outcome: success, or the class of the failure.',
     labels: [ATTR.gatewayProvider, ATTR.outcome],
+  },
+  resumedStreams: {
+    name: 'gateway.streams.resumed',
+    kind: 'counter',
+    unit: '{stream}',
+    help: 'Broken streams that another attempt took up, so that the client had a whole answer; by who ended them.',
+    labels: [ATTR.gatewayProvider],
   },
   tokens: {
     name: 'gateway.tokens',

@@ -74,6 +74,8 @@ export interface RequestEnd {
   readonly provider: string | null;
   readonly model: string | null;
   readonly attempts: number;
+  /** A broken stream was taken up by another attempt, and that one answered; default false. */
+  readonly resumed?: boolean;
   readonly usage: TokenUsage | null;
   readonly costUsd: string | null;
   readonly keyName: string | null;

@@ -23,6 +23,7 @@ export interface PlayedRequest {
   readonly status: number;
   readonly errorType?: string;
   readonly clientAborted?: boolean;
+  readonly resumed?: boolean;
 }
 
 export interface Played {
@@ -114,6 +115,7 @@ function play(request: PlayedRequest, index: number): Played['requests'][number]
     provider: request.attempts.at(-1)?.provider ?? null,
     model: request.route?.model ?? null,
     attempts: request.attempts.length,
+    resumed: request.resumed ?? false,
     usage,
     costUsd: usage === null ? null : '0.000123',
     keyName: request.route?.keyName ?? null,

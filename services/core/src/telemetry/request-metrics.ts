@@ -13,6 +13,7 @@ export class RequestMetrics {
   readonly #httpDuration: Family<HistogramSeries>;
   readonly #aborts: Family<CounterSeries>;
   readonly #attempts: Family<CounterSeries>;
+  readonly #resumed: Family<CounterSeries>;
   readonly #tokens: Family<CounterSeries>;
   readonly #overhead: Family<HistogramSeries>;
   readonly #clientTokens: Family<HistogramSeries>;
@@ -32,6 +33,7 @@ export class RequestMetrics {
     this.#httpDuration = metrics.histogram(METRIC.httpDuration);
     this.#aborts = metrics.counter(METRIC.clientAborts);
     this.#attempts = metrics.counter(METRIC.attempts);
+    this.#resumed = metrics.counter(METRIC.resumedStreams);
     this.#tokens = metrics.counter(METRIC.tokens);
     this.#overhead = metrics.histogram(METRIC.overhead);
     this.#clientTokens = metrics.histogram(METRIC.clientTokens);
@@ -97,6 +99,7 @@ export class RequestMetrics {
     else this.#requests.series(start.route, String(end.status), end.errorType).add(1);
     if (end.clientAborted) this.#aborts.series(start.route).add(1);
     if (route === null || last === null) return;
+    if (end.resumed === true) this.#resumed.series(last.provider).add(1);
 
     const series = this.#model(route.operation, last);
     series.overhead ??= this.#overhead.series(route.operation);

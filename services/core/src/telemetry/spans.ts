@@ -162,6 +162,7 @@ export class RequestSpans {
       const attributes: Attributes = { [ATTR.attempts]: end.attempts };
       if (end.provider !== null) attributes[ATTR.gatewayProvider] = end.provider;
       if (end.model !== null) attributes[ATTR.gatewayResponseModel] = end.model;
+      if (end.resumed === true) attributes[ATTR.resumed] = true;
       this.#route.setAttributes(attributes);
       fail(this.#route, end.errorType);
       this.#route.end(this.#time(end.endedAt));

@@ -91,7 +91,7 @@ describe('traces', () => {
 
   test('a request with a failover is a server span, a route span and a client span an attempt', async () => {
     const env = { ...collector.env, OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test' };
-    const { played, log } = await play(env, [{ ...GOOD, attempts: [FAILED, WON] }]);
+    const { played, log } = await play(env, [{ ...GOOD, attempts: [FAILED, WON], resumed: true }]);
     const { traceId, spanId, attempts } = single(played.requests);
     const spans = collector.spansOf(traceId);
     assert.equal(spans.length, 4);
@@ -127,6 +127,7 @@ describe('traces', () => {
       'gateway.plan': ['first/m', 'second/m'],
       'gateway.provider': 'openai',
       'gateway.attempts': 2,
+      'gateway.stream.resumed': true,
       'gateway.user': 'customer-17',
       'gateway.tags': ['checkout-flow', 'beta'],
     });
@@ -289,7 +290,7 @@ describe('metrics over OTLP', () => {
     try {
       await play({ ...collector.env, OTEL_TRACES_EXPORTER: 'none' }, [
         GOOD,
-        { ...GOOD, attempts: [FAILED, WON] },
+        { ...GOOD, attempts: [FAILED, WON], resumed: true },
         { attempts: [], status: 404, errorType: 'not_found' },
       ]);
       assert.deepEqual(collector.spans, []);
@@ -337,6 +338,8 @@ describe('metrics over OTLP', () => {
         'error.type': 'not_found',
       });
       assert.equal(single(collector.latest('gateway.requests.in_flight')).value, 0);
+      const resumed = single(collector.latest('gateway.streams.resumed'));
+      assert.deepEqual([resumed.attributes, resumed.value], [{ 'gateway.provider': 'openai' }, 1]);
     } finally {
       await collector.close();
     }

@@ -18,7 +18,7 @@ export declare const file_headgate_v1_health: GenFile;
  */
 export declare type BreakerState = Message<"headgate.v1.BreakerState"> & {
   /**
-   * Endpoint (provider:model); or the name of a provider, of which only cool_until_ms counts.
+   * Endpoint (provider:model); or provider:* for all endpoints of a provider, where only cool_until_ms counts.
    *
    * @generated from field: string key = 1;
    */

@@ -16,7 +16,7 @@ export interface HealthBoardOptions {
   readonly name?: string;
   /** Asked with every event: a new snapshot's policy counts from the next one on. */
   readonly policy: () => BreakerPolicy;
-  /** Keys of the endpoints that are configured; what is known of others is forgotten here. */
+  /** Keys of the endpoints that are configured; asked now and then, to forget others. */
   readonly known?: () => Iterable<string>;
   /** How often lost messages are looked for; default 1000. */
   readonly pollMs?: number;
@@ -62,7 +62,7 @@ export interface EndpointDescription {
   readonly inFlight: number;
 }
 
-/** Share that went well, 0 to 1, to a millionth; null: nothing happened in that time. */
+/** Share that went well, 0 to 1; null: nothing happened in that time. */
 export interface Uptime {
   readonly last15m: number | null;
   readonly last1h: number | null;

@@ -112,7 +112,13 @@ const holds = (state: BreakerState, permit: number, now: number): boolean =>
 /** Numbers that rise, also when the state was lost and begins anew. */
 const following = (last: number, now: number): number => Math.max(last + 1, now);
 
-function succeeded(state: BreakerState, count: number, epoch: number, policy: BreakerPolicy, now: number): BreakerState {
+function succeeded(
+  state: BreakerState,
+  count: number,
+  epoch: number,
+  policy: BreakerPolicy,
+  now: number,
+): BreakerState {
   if (isLate(state, epoch)) return state;
   if (state.open) {
     return {

@@ -18,7 +18,7 @@ export interface RedisKeys {
 }
 
 export interface HealthKeys {
-  /** Hash: endpoint key, or provider name -> BreakerState JSON. */
+  /** Hash: endpoint key, or `provider:*` -> BreakerState JSON. */
   readonly breakers: string;
   /** The newest version of any of them. */
   readonly version: string;

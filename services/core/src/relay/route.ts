@@ -111,7 +111,9 @@ export class Route {
     const limited = this.#earliest();
     if (!limited) return null;
     const asked = Math.max(0, limited.readyAt - now);
-    const wait = asked + spreadMs(asked, random);
+    // "Retry-After: 0" does not mean without taking breath.
+    const least = limited.planned === this.#current ? retryDelayMs(random) : 0;
+    const wait = Math.max(least, asked + spreadMs(asked, random));
     if (asked > LONGEST_WAIT_MS || now + wait + LEAST_TIME_MS > deadlineAt) return null;
     this.#limited.splice(this.#limited.indexOf(limited), 1);
     this.#current = limited.planned;

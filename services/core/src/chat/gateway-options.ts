@@ -7,9 +7,10 @@ const text = z.string();
 export const names = list(text.min(1));
 
 /** Price per million tokens, US dollars: a number, or its digits. */
-const price = z.union([z.number().min(0), text.regex(/^\d{1,9}(\.\d{1,12})?$/)], {
-  error: 'expected a price in US dollars per million tokens',
-});
+const price = z.union([
+  z.number().min(0),
+  text.regex(/^\d{1,9}(\.\d{1,12})?$/, { error: 'expected US dollars per million tokens, such as 2.50' }),
+]);
 
 const tags = list(text.min(1).max(64))
   .transform((given) => [...new Set(given)])
@@ -36,11 +37,7 @@ export const gatewayOptions = z.looseObject({
   zeroDataRetention: z.boolean().optional(),
   disallowPromptTraining: z.boolean().optional(),
   strict: z.boolean().optional(),
-  affinity: z
-    .union([z.enum(['auto', 'off']), z.looseObject({ key: text.min(1).max(256) })], {
-      error: 'expected "auto", "off" or an object with a key of 1 to 256 characters',
-    })
-    .optional(),
+  affinity: z.union([z.enum(['auto', 'off']), z.looseObject({ key: text.min(1).max(256) })]).optional(),
   resume: z.enum(['off', 'safe', 'always']).optional(),
 });
 
@@ -56,11 +53,7 @@ export const openRouterRouting = z.looseObject({
   data_collection: z.enum(['allow', 'deny']).nullish(),
   zdr: z.boolean().nullish(),
   quantizations: names.nullish(),
-  sort: z
-    .union([routerSort, z.looseObject({ by: routerSort })], {
-      error: 'expected "price", "throughput" or "latency", or an object with one of them as by',
-    })
-    .nullish(),
+  sort: z.union([routerSort, z.looseObject({ by: routerSort })]).nullish(),
   max_price: z.looseObject({ prompt: price.nullish(), completion: price.nullish() }).nullish(),
 });
 

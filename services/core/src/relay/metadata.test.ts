@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GatewayError } from '../errors/index.ts';
+import type { Plan } from '../routing/index.ts';
 import { type AttemptRecord, type MetadataInput, metadataJson } from './metadata.ts';
 import { model, planOf } from './scripted.testing.ts';
 
@@ -113,10 +114,40 @@ describe('metadataJson', () => {
     assert.deepEqual(Object.keys(gateway), ['routing', 'generationId']);
   });
 
+  it('names sort, affinity, a resumed answer and whose credential it was', () => {
+    const sort = {
+      option: 'ttft' as const,
+      executionOrder: ['b0', 'a"x0'],
+      metrics: { b0: 0.41 },
+      deprioritized: ['a"x1'],
+    };
+    const sorted = { ...plan, sort, affinity: 'hit' as const, reasoning: 'a"x2 removed by only' };
+    const of = (planned: AttemptRecord['planned']) => ({ ...planned, credentialType: 'byok' as const });
+    const attempts = [{ ...record(0, { error: failed }), planned: of(record(0).planned) }, record(1)];
+    const { gateway } = JSON.parse(metadataJson(input({ plan: sorted, attempts, resumed: true })));
+    assert.deepEqual(gateway.routing.sort, sort);
+    assert.deepEqual([gateway.affinity, gateway.resumed], ['hit', true]);
+    assert.equal(gateway.routing.planningReasoning, 'a"x2 removed by only');
+    assert.deepEqual(
+      gateway.routing.attempts.map(({ credentialType }: { credentialType: string }) => credentialType),
+      ['byok', 'system'],
+    );
+  });
+
   it('of one plan is not told of another', () => {
     const other = planOf([model('a"x', ['http://127.0.0.1:1'])]);
     const attempts = other.attempts.map((planned) => ({ ...record(0), planned }));
     metadataJson(input({}));
-    assert.deepEqual(JSON.parse(metadataJson(input({ plan: other, attempts }))).gateway.routing.fallbacksAvailable, []);
+    const routing = (of: Plan) => JSON.parse(metadataJson(input({ plan: of, attempts }))).gateway.routing;
+    assert.deepEqual(routing(other).fallbacksAvailable, []);
+    // The same attempts in a plan that was made for another request.
+    const later = {
+      ...plan,
+      attempts: [...attempts.map(({ planned }) => planned), ...plan.attempts],
+      reasoning: 'later',
+    };
+    assert.deepEqual(routing(later).fallbacksAvailable, ['a"x1', 'b0']);
+    assert.equal(routing(later).planningReasoning, 'later');
+    assert.deepEqual(routing(other).fallbacksAvailable, []);
   });
 });

@@ -121,18 +121,21 @@ function nameJson(provider: ProviderEntry): string {
 /** An object's members as JSON text that more members can follow. */
 const membersOf = (object: Record<string, unknown>): string => `${JSON.stringify(object).slice(1, -1)},`;
 
-/** `modelAttempts`, as JSON; `attempts` are the records as JSON, in the same order. */
+/** `modelAttempts`, as JSON; `attempts` are the records as JSON, in the same order. A model that is come back to counts again. */
 function byModel(records: readonly AttemptRecord[], attempts: readonly string[]): string[] {
-  const groups = new Map<string, { readonly attempts: string[]; success: boolean }>();
-  records.forEach(({ planned, error }, i) => {
-    const attempt = attempts[i] ?? '';
-    const group = groups.get(planned.model.id);
-    if (group) group.attempts.push(attempt);
-    else groups.set(planned.model.id, { attempts: [attempt], success: false });
-    if (error === null) Object.assign(groups.get(planned.model.id) ?? {}, { success: true });
-  });
-  return [...groups].map(([model, group]) => {
-    const head = membersOf({ modelId: model, canonicalSlug: model, success: group.success });
-    return `{${head}"providerAttemptCount":${group.attempts.length},"providerAttempts":[${group.attempts.join(',')}]}`;
-  });
+  const models: string[] = [];
+  let from = 0;
+  for (let i = 1; i <= records.length; i++) {
+    const { id } = records[from]?.planned.model ?? { id: '' };
+    if (records[i]?.planned.model.id === id) continue;
+    const success = records[i - 1]?.error === null;
+    const model = JSON.stringify(id);
+    const own = attempts.slice(from, i);
+    models.push(
+      `{"modelId":${model},"canonicalSlug":${model},"success":${success},"providerAttemptCount":${own.length},` +
+        `"providerAttempts":[${own.join(',')}]}`,
+    );
+    from = i;
+  }
+  return models;
 }

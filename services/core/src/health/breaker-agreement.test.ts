@@ -71,6 +71,26 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant('release' as const), permit }) },
 );
 
+const failing = { what: 'failure', count: 9, late: false, retryAfterMs: 0 } as const;
+/** What seldom comes about by chance: an outage, and a probe in it. */
+const outage: readonly Step[] = [{ ...failing, permit: 'none' }];
+const probe: readonly Step[] = [{ what: 'pass_until_due' }, { what: 'acquire', permit: 'none', leaseMs: 1_000 }];
+const failedProbe: readonly Step[] = [...probe, { ...failing, permit: 'newest' }];
+const deadProber: readonly Step[] = [...probe, { what: 'pass', ms: 5_000 }, { ...failing, permit: 'newest' }];
+
+const steps = fc
+  .array(
+    fc.oneof(
+      { weight: 9, arbitrary: fc.tuple(step) },
+      ...[outage, probe, failedProbe, deadProber].map((some) => fc.constant(some)),
+    ),
+    {
+      minLength: 5,
+      maxLength: 60,
+    },
+  )
+  .map((groups): readonly Step[] => groups.flat());
+
 const policy: fc.Arbitrary<BreakerPolicy> = fc.record({
   consecutiveFailures: fc.integer({ min: 1, max: 6 }),
   failureRatio: fc.constantFrom(0.1, 0.3, 0.5, 1),
@@ -180,13 +200,13 @@ class Witness {
 test('the breaker in Redis and the one in TypeScript agree, and keep the rules', async () => {
   const turns = { opened: 0, reopened: 0, closed: 0, permits: 0, ranOut: 0 };
   await fc.assert(
-    fc.asyncProperty(policy, fc.array(step, { minLength: 5, maxLength: 60 }), async (given, steps) => {
+    fc.asyncProperty(policy, steps, async (given, taken) => {
       const keys = redisKeys(`run-${++runs}`).health;
       const shared = new SharedBreakers(client, keys, new RedisClock());
       const witness = new Witness(given);
       let now = 1_800_000_000_000;
       let alone: BreakerState = WELL;
-      for (const next of steps) {
+      for (const next of taken) {
         if (next.what === 'pass') {
           if (alone.permitUntil > now && alone.permitUntil <= now + next.ms) turns.ranOut++;
           now += next.ms;

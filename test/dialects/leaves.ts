@@ -439,7 +439,7 @@ const SERVICE: readonly Leaf[] = [
 
 const GATEWAY: readonly Leaf[] = [
   leaf('models', ['a/c'], { settled: 'gateway' }),
-  leaf('provider', { order: ['openai'] }),
+  leaf('provider', { order: ['openai'] }, { settled: 'gateway' }),
   leaf('providerOptions.gateway', { order: ['openai'], only: ['openai'] }, { say: 'order, only', settled: 'gateway' }),
   leaf('providerOptions.gateway.models', ['a/c'], { settled: 'gateway' }),
   leaf('providerOptions.gateway.tags', ['t'], { settled: 'gateway' }),

@@ -66,7 +66,6 @@ function fieldChanges(request: ChatRequest, target: Target, preset: Preset, warn
   if (effort !== undefined) set.set('reasoning_effort', JSON.stringify(effort));
   if (outline.response_format?.type === 'json') set.set('response_format', legacyJsonFormat(request));
   adaptFields(request, preset, { set, drop }, warnings);
-  if (outline.provider !== undefined) warnings.push('provider: routing is read from providerOptions.gateway, dropped');
   for (const [key, value] of ownOptions(request, target.provider, warnings)) {
     set.set(key, JSON.stringify(value));
     drop.delete(key);

@@ -6,6 +6,7 @@ const READ_ELSEWHERE = new Set([
   'model',
   'messages',
   'models',
+  'provider',
   'providerOptions',
   'stream',
   'stream_options',

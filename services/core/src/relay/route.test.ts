@@ -88,6 +88,9 @@ describe('Route', () => {
     route.after(failure('rate_limited', 80_000), at());
     assert.deepEqual([route.finalError(11_000).status, route.finalError(11_000).retryAfterMs], [429, 70_000]);
     assert.equal(route.finalError(200_000).retryAfterMs, 0);
+    const exact = new Route(plan('a'));
+    exact.after(failure('rate_limited', 90_000), at({ now: 1_234.567_89 }));
+    assert.equal(exact.finalError(1_234.567_89).retryAfterMs, 90_000, 'not a millisecond more');
   });
 
   it('never the silent route again while there is another, nor the refused credential', () => {

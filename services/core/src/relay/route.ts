@@ -89,7 +89,7 @@ export class Route {
   /** The error for the client when there is no next attempt. */
   finalError(now: number): GatewayError {
     const readyAt = Math.min(...this.#limited.map((limited) => limited.readyAt));
-    return finalError(this.failures, Number.isFinite(readyAt) ? Math.max(0, readyAt - now) : undefined);
+    return finalError(this.failures, Number.isFinite(readyAt) ? Math.max(0, Math.round(readyAt - now)) : undefined);
   }
 
   /** The same connection, or the same credential, is the last that should be tried again. */

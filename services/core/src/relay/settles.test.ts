@@ -62,6 +62,8 @@ const script: fc.Arbitrary<Script> = fc.oneof(
     good,
     fails(500),
     fails(429),
+    fails(429, {}, 'retry-after-ms: 5\r\n'),
+    fails(503, {}, 'retry-after-ms: 10\r\n'),
     fails(401),
     fails(400),
     resets,
@@ -99,7 +101,7 @@ it('whatever happens, a request settles once, and the client gets a whole answer
         const models = [
           model('m', [provider.baseUrl, provider.baseUrl], { timeouts: { firstTokenMs: 25, streamStallMs: 20 } }),
         ];
-        const { relay, sink, outcomes, settled, observed } = run(pools, models, {
+        const { relay, sink, health, outcomes, settled, observed } = run(pools, models, {
           stream: streaming,
           request: { timeoutMs: 120, answerWithinMs: 100, keepAliveMs: 10 },
         });
@@ -125,6 +127,8 @@ it('whatever happens, a request settles once, and the client gets a whole answer
           observed.every(({ end }) => end !== null),
           'every attempt ended',
         );
+        assert.equal(health.inFlight, 0, 'for health, too');
+        assert.equal(health.told.length, 2 * outcome.attempts);
         if (sink.gone) return;
         assert.equal(sink.ended, true);
         const proved = sink.frames.at(-1) === '[DONE]';

@@ -7,6 +7,7 @@ import { requireSecret } from '@headgate/core/snapshot';
 import { createLogger, type Logger } from '@headgate/core/telemetry';
 import { type DesiredState, readDesiredState } from './desired-state.ts';
 import { startHealthServer } from './health-server.ts';
+import { ActiveProbes } from './probes/active-probes.ts';
 import { Reconciler } from './reconciler.ts';
 import { FileWatcher } from './watch-file.ts';
 
@@ -28,6 +29,8 @@ async function main(): Promise<void> {
   const reconciler = new Reconciler(client, redis.prefix, desired, log);
   const healthServer = await openHealthServer(reconciler, log);
   reconciler.start();
+  const probes = new ActiveProbes({ redisUrl: redis.url, prefix: redis.prefix, secret, log }, desired.snapshot);
+  void probes.start();
 
   let current = desired;
   const watched = configPath({ env, cwd }).path;
@@ -38,6 +41,7 @@ async function main(): Promise<void> {
     warnOf(next, log);
     current = next;
     reconciler.change(next);
+    probes.change(next.snapshot);
   });
   watcher.start();
   log.info('control started', { configFile: desired.loaded.file });
@@ -47,7 +51,7 @@ async function main(): Promise<void> {
   watcher.stop();
   healthServer?.close();
   healthServer?.closeAllConnections();
-  await reconciler.stop();
+  await Promise.all([reconciler.stop(), probes.stop()]);
   client.disconnect();
   await log.flush();
   process.exit(0);

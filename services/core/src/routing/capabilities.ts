@@ -37,10 +37,9 @@ export function withoutIncapable(
   return keepAny(left, (candidate) => tooShort(candidate, tokensOf(features)), removed);
 }
 
-/** True when every endpoint of the model can serve such a request: then the rules above have nothing to do. */
+/** True when the rules above have nothing to do in this model alone, all of whose endpoints the lenient facts concern alike. */
 export function takesAll(model: ModelEntry, features: RequestFeatures): boolean {
   for (const fact of STRICT) if (features[fact] && OBJECTIONS[fact](model) !== null) return false;
-  for (const fact of LENIENT) if (features[fact] && OBJECTIONS[fact](model) !== null) return false;
   const tokens = tokensOf(features);
   for (const { contextWindow } of model.endpoints) if (contextWindow > 0 && tokens > contextWindow) return false;
   return true;

@@ -3,10 +3,11 @@ import { describe, it } from 'node:test';
 import { endpointEntry, modelEntry, providerEntry } from '../catalog/entries.testing.ts';
 import type { EndpointEntry, ModelEntry, ProviderEntry } from '../catalog/index.ts';
 import { GatewayError } from '../errors/index.ts';
-import { UNKNOWN_HEALTH } from './endpoint-health.ts';
+import { type EndpointHealth, UNKNOWN_HEALTH } from './endpoint-health.ts';
 import type { Plan } from './plan.ts';
-import { healthView, NO_FEATURES, planRequest } from './plan-request.testing.ts';
+import { healthView, NO_FEATURES, planRequest, WELL } from './plan-request.testing.ts';
 import { planAttempts } from './planner.ts';
+import { perMillion } from './prices.ts';
 import type { PlanRequest, RoutingOptions } from './request.ts';
 
 const price = (input: string | null, output: string | null, inputCacheRead: string | null = null) => ({
@@ -57,6 +58,21 @@ describe('order and filters', () => {
     assert.equal(plan([ABC]), first);
   });
 
+  it('is made anew when the version of the view has changed, and is no other for a permit that was named once', () => {
+    const one = model('m', 'a b');
+    let breaker: EndpointHealth['breaker'] = 'half_open';
+    const view = { version: 1, now: 1_000, of: (key: string) => (key === 'a:x' ? { ...WELL, breaker } : undefined) };
+    assert.deepEqual(plan([one], {}, view).permits, ['a:x']);
+    view.version = 2;
+    breaker = 'closed';
+    const well = plan([one], {}, view);
+    assert.deepEqual(well.permits, []);
+    assert.equal(providers(well), 'a b');
+    view.version = 3;
+    breaker = 'open';
+    assert.equal(providers(plan([one], {}, view)), 'b a');
+  });
+
   it('named providers first, unknown and repeated names passed over', () => {
     assert.equal(providers(plan([ABC], { order: ['c', 'x', 'b', 'c'] })), 'c b a');
   });
@@ -100,10 +116,13 @@ describe('order and filters', () => {
   it('maxPrice in dollars per million tokens, to the digit; an unknown price is above any', () => {
     const priced = modelEntry('m', [
       at('a', price('0.000003', '0.000015')),
-      at('b', price('0.0000011', null)),
+      at('b', price('0.0000001', null)),
       at('c'),
     ]);
-    assert.equal(providers(plan([priced], { maxPrice: { input: 1.1 } })), 'b');
+    const exact = plan([priced], { maxPrice: { input: 0.1 } });
+    assert.equal(providers(exact), 'b');
+    assert.match(exact.removed[0]?.detail ?? '', /above 0.1 USD/);
+    assert.equal(perMillion('0.0000001'), 0.1, 'not 0.09999999999999999');
     assert.equal(providers(plan([priced], { maxPrice: { input: 3, output: 15 } })), 'a');
     const details = plan([priced], { maxPrice: { input: 2 } }).removed.map(({ detail }) => detail);
     assert.deepEqual(details, ['input price 3 above 2 USD per million tokens', 'input price unknown']);
@@ -168,6 +187,8 @@ describe('capabilities', () => {
     const sizes = modelEntry('m', [at('a', { contextWindow: 1_000 }), at('b'), at('c', { contextWindow: 9_000 })]);
     assert.equal(left([sizes], { promptTokens: 900, maxOutputTokens: 100 }), 'a b c');
     assert.equal(left([sizes], { promptTokens: 900, maxOutputTokens: 101 }), 'b c');
+    const full = { ...needing([sizes], { promptTokens: 900, maxOutputTokens: 100 }), options: { order: ['c'] } };
+    assert.equal(providers(planAttempts(full, UNKNOWN_HEALTH)), 'c a b');
     assert.equal(left([modelEntry('m', [at('a', { contextWindow: 1_000 })])], { promptTokens: 5_000 }), 'a');
   });
 
@@ -196,6 +217,12 @@ describe('sort', () => {
       attempts.map(({ reason }) => reason),
       ['sort cost: 1 USD per million tokens', 'sort cost: 4 USD per million tokens', 'sort cost: price unknown'],
     );
+  });
+
+  it('a price that is not known is never tried first: asking tells no price', () => {
+    for (let seed = 0; seed < 200; seed++) {
+      assert.equal(providers(planAttempts(planRequest([priced], { sort: 'cost' }, { seed }), UNKNOWN_HEALTH)), 'c a b');
+    }
   });
 
   it('by time to first token and by speed; order goes first', () => {

@@ -1,72 +1,20 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createRequestClient, type RedisClient, redisKeys } from '@headgate/core/redis';
 import { type Serving, SnapshotFeed } from '@headgate/core/snapshot';
 import { type RedisServer, startRedisServer } from '@headgate/core/testing/redis';
+import { ControlProcess } from './control-process.testing.ts';
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const SECRET = 'the secret of this deployment';
 const PREFIX = 't';
-
-type Line = Readonly<Record<string, unknown>> & { readonly msg: string };
-
-/** A control process and what it logs. */
-class Control {
-  readonly child: ChildProcess;
-  readonly lines: Line[] = [];
-  stderr = '';
-  #onLine: (() => void) | null = null;
-
-  constructor(env: Record<string, string>, stdio: 'plain' | 'ipc' = 'plain') {
-    this.child = spawn(process.execPath, ['--conditions=source', MAIN], {
-      cwd: directory,
-      env: {
-        PATH: process.env.PATH,
-        REDIS_URL: server.url,
-        HEADGATE_REDIS_PREFIX: PREFIX,
-        HEADGATE_SECRET: SECRET,
-        ...env,
-      },
-      stdio: ['ignore', 'pipe', 'pipe', ...(stdio === 'ipc' ? (['ipc'] as const) : [])],
-    });
-    this.child.stderr?.on('data', (chunk: Buffer) => {
-      this.stderr += chunk;
-    });
-    if (this.child.stdout === null) throw new Error('no standard output');
-    createInterface({ input: this.child.stdout }).on('line', (line) => {
-      this.lines.push(JSON.parse(line));
-      this.#onLine?.();
-    });
-  }
-
-  /** The first line from `from` on that has this message. */
-  async line(msg: string, from = 0): Promise<Line> {
-    for (;;) {
-      const found = this.lines.slice(from).find((line) => line.msg === msg);
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => {
-        this.#onLine = resolve;
-      });
-    }
-  }
-
-  async exit(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'exit');
-    return this.child.exitCode;
-  }
-}
 
 let server: RedisServer;
 let client: RedisClient;
 let directory: string;
-let control: Control;
+let control: ControlProcess;
 let feed: SnapshotFeed;
 
 before(async () => {
@@ -96,6 +44,11 @@ after(async () => {
   await server.stop();
 });
 
+function start(env: Record<string, string>, stdio: 'plain' | 'ipc' = 'plain'): ControlProcess {
+  const own = { REDIS_URL: server.url, HEADGATE_REDIS_PREFIX: PREFIX, HEADGATE_SECRET: SECRET };
+  return new ControlProcess(directory, { ...own, ...env }, stdio);
+}
+
 const yaml = (key: string, more = '') => `auth: { keys: [{ name: app, key: ${key} }] }
 providers: { mistral: { apiKey: provider-key } }
 ${more}`;
@@ -124,7 +77,7 @@ async function known(key: string): Promise<number> {
 async function startWith(content: string): Promise<void> {
   writeFileSync(file(), content);
   const loaded = known('key-1');
-  control = new Control({});
+  control = start({});
   await feed.start();
   if (!knows(feed.current(), 'key-1')) await loaded;
   await control.line('snapshot published');
@@ -173,7 +126,7 @@ describe('publishing', () => {
     revision('..rev1', yaml('key-1'));
     symlinkSync(join('..data', 'headgate.yaml'), file());
     const loaded = known('key-1');
-    control = new Control({});
+    control = start({});
     await feed.start();
     if (!knows(feed.current(), 'key-1')) await loaded;
 
@@ -214,7 +167,7 @@ describe('publishing', () => {
     writeFileSync(file(), yaml('key-1'));
     const late = await startRedisServer();
     await late.halt();
-    control = new Control({ REDIS_URL: late.url });
+    control = start({ REDIS_URL: late.url });
     await control.line('Redis is away');
     await late.startAgain();
     assert.equal((await control.line('snapshot published')).version, 1);
@@ -224,7 +177,7 @@ describe('publishing', () => {
 
   test('without a file: HEADGATE_API_KEY and the simulator, and a file that appears is taken', async () => {
     const loaded = known('key-1');
-    control = new Control({ HEADGATE_API_KEY: 'key-1', HEADGATE_SIMULATOR_URL: 'http://127.0.0.1:9' });
+    control = start({ HEADGATE_API_KEY: 'key-1', HEADGATE_SIMULATOR_URL: 'http://127.0.0.1:9' });
     await feed.start();
     if (!knows(feed.current(), 'key-1')) await loaded;
     assert.equal(feed.current()?.table.simulated, true);
@@ -239,7 +192,7 @@ describe('publishing', () => {
 describe('the process', () => {
   test('a configuration that is wrong from the start: told on standard error, exit 78', async () => {
     writeFileSync(file(), 'server: { prot: 1 }\n');
-    control = new Control({});
+    control = start({});
     assert.equal(await control.exit(), 78);
     assert.equal(
       control.stderr,
@@ -248,7 +201,7 @@ describe('the process', () => {
   });
 
   test('no secret: exit 78 with the way out', async () => {
-    control = new Control({ HEADGATE_SECRET: '' });
+    control = start({ HEADGATE_SECRET: '' });
     assert.equal(await control.exit(), 78);
     assert.match(control.stderr, /^HEADGATE_SECRET is not set; expected .*openssl rand -hex 32\n$/);
   });
@@ -266,7 +219,7 @@ describe('the process', () => {
 
   test('ends when the process that started it is gone', async () => {
     writeFileSync(file(), yaml('key-1'));
-    control = new Control({}, 'ipc');
+    control = start({}, 'ipc');
     await control.line('snapshot published');
     control.child.disconnect();
     assert.equal(await control.exit(), 0);
@@ -277,7 +230,7 @@ describe('the process', () => {
     writeFileSync(file(), yaml('key-1'));
     const late = await startRedisServer();
     await late.halt();
-    control = new Control({ REDIS_URL: late.url, HEADGATE_HOST: '127.0.0.1', HEADGATE_CONTROL_PORT: '0' });
+    control = start({ REDIS_URL: late.url, HEADGATE_HOST: '127.0.0.1', HEADGATE_CONTROL_PORT: '0' });
     const { port } = await control.line('health server listens');
     const get = async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);
@@ -302,14 +255,14 @@ describe('the process', () => {
     const oidc = '[{ issuer: "https://token.example.com", audience: headgate, subjectClaim: sub }]';
     const auth = `auth: { keys: [{ name: a, key: key-a-0123456789, ${limits} }], oidc: ${oidc} }`;
     writeFileSync(file(), `${auth}\nproviders: { mistral: { apiKey: k } }\n`);
-    control = new Control({});
+    control = start({});
     const warning = await control.line('these settings are not enforced by this release');
     assert.deepEqual(warning.settings, ['auth.keys.0.limits', 'auth.oidc']);
   });
 
   test('warns of settings that need a restart, and of a gateway without keys', async () => {
     writeFileSync(file(), 'providers: { mistral: { apiKey: k } }');
-    control = new Control({});
+    control = start({});
     await control.line('no API key is configured: every request will be refused; set HEADGATE_API_KEY or auth.keys');
     await control.line('snapshot published');
     writeFileSync(file(), 'providers: { mistral: { apiKey: k } }\nserver: { port: 1 }');

@@ -12,6 +12,7 @@ export function withAccount(
 ): ProviderEntry {
   const settings = { ...provider.settings, ...given };
   const usual = (of: ProviderEntry['settings']) => defaultBaseUrl(provider.name, provider.dialect as Dialect, of);
-  const baseUrl = usual(provider.settings) === provider.baseUrl ? (usual(settings) ?? provider.baseUrl) : provider.baseUrl;
+  const baseUrl =
+    usual(provider.settings) === provider.baseUrl ? (usual(settings) ?? provider.baseUrl) : provider.baseUrl;
   return { ...provider, baseUrl, credentials, settings };
 }

@@ -11,6 +11,11 @@ export interface Settings {
   readonly keys?: readonly Readonly<Record<string, unknown>>[];
   readonly providers?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly models?: readonly Readonly<Record<string, unknown>>[];
+  /**
+   * So many further models `test/both-0`, `test/both-1` ..., each on providers of its own, `alpha-0` and `beta-0` ...: what a
+   * test does to the health of its providers is then no other test's concern.
+   */
+  readonly pairs?: number;
 }
 
 const PRICING = { input: '0.000001', output: '0.000002' };
@@ -27,17 +32,46 @@ export function configuration(
   const provider = { dialect: 'openai', baseUrl: simulator.baseUrl, apiKey: CREDENTIAL };
   const alpha = { provider: 'alpha', model: 'one', pricing: PRICING };
   const beta = { provider: 'beta', model: 'two', pricing: PRICING };
+  const pairs = Array.from({ length: settings.pairs ?? 0 }, (_, i) => [`alpha-${i}`, `beta-${i}`] as const);
   return {
     server: { keepAliveCommentMs: 0, ...settings.server },
     auth: { keys: settings.keys ?? [] },
-    providers: { alpha: provider, beta: provider, ...settings.providers },
+    providers: {
+      alpha: provider,
+      beta: provider,
+      ...Object.fromEntries(pairs.flat().map((name) => [name, provider])),
+      ...settings.providers,
+    },
     models: [
       { id: 'test/one', endpoints: [alpha] },
       { id: 'test/both', endpoints: [alpha, beta] },
+      ...pairs.map(([first, second], i) => ({
+        id: `test/both-${i}`,
+        endpoints: [
+          { ...alpha, provider: first },
+          { ...beta, provider: second },
+        ],
+      })),
       ...(settings.models ?? []),
     ],
     ...(settings.timeouts ? { timeouts: settings.timeouts } : {}),
   };
+}
+
+/** Hands out the pairs of `Settings.pairs`, one after the other. */
+export function pairsOf(count: number): () => Pair {
+  let next = 0;
+  return () => {
+    const i = next++;
+    if (i >= count) throw new Error(`only ${count} pairs are configured`);
+    return { model: `test/both-${i}`, alpha: `alpha-${i}`, beta: `beta-${i}` };
+  };
+}
+
+export interface Pair {
+  readonly model: string;
+  readonly alpha: string;
+  readonly beta: string;
 }
 
 export const targetOf = ({ port, key }: Stack): Target => ({ port, key });

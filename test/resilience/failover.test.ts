@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Stack, startStack } from '../support/stack.ts';
 import { type ChatResult, chat, question } from './chat-client.ts';
-import { configuration, targetOf } from './configuration.ts';
+import { configuration, pairsOf, targetOf } from './configuration.ts';
 import { idle, metrics, total } from './observe.ts';
+
+const PAIRS = 60;
+/** What one test does to its providers must not send the next one past them. */
+const nextPair = pairsOf(PAIRS);
 
 let stack: Stack;
 
@@ -11,6 +15,7 @@ before(async () => {
   stack = await startStack({
     config: ([simulator]) =>
       configuration(simulator, {
+        pairs: PAIRS,
         server: { requestTimeoutMs: 5_000 },
         timeouts: { connectMs: 1_000, firstTokenMs: 250, streamStallMs: 1_000 },
       }),
@@ -59,26 +64,27 @@ for (const stream of [false, true]) {
   describe(`another provider takes over, ${stream ? 'stream' : 'JSON'}`, { concurrency: true }, () => {
     for (const [fault, status, attempts] of faults) {
       test(fault, async () => {
-        const [answer, calm] = await Promise.all([ask('test/both', stream, fault), ask('test/both', stream, '')]);
+        const { model, alpha, beta } = nextPair();
+        const [answer, calm] = await Promise.all([ask(model, stream, fault), ask(model, stream, '')]);
         assert.equal(answer.status, 200, answer.raw);
         assert.deepEqual(answer.errors, []);
         assert.equal(answer.done, stream);
         assert.equal(answer.finishReason, 'stop');
         assert.equal(answer.text, calm.text, 'complete, and nothing of the failed attempt in it');
-        assert.deepEqual([...answer.models], ['test/both'], "the public id, never a provider's own");
-        assert.equal(answer.headers['x-headgate-provider'], 'beta');
+        assert.deepEqual([...answer.models], [model], "the public id, never a provider's own");
+        assert.equal(answer.headers['x-headgate-provider'], beta);
 
         const { metadata } = answer;
-        assert.equal(metadata?.routing.finalProvider, 'beta');
+        assert.equal(metadata?.routing.finalProvider, beta);
         const failed = metadata.routing.attempts.filter(({ success }) => !success);
         assert.equal(failed.length, attempts);
         for (const attempt of failed) {
-          assert.equal(attempt.provider, 'alpha');
+          assert.equal(attempt.provider, alpha);
           assert.equal(attempt.statusCode, status);
           assert.ok((attempt.error ?? '').length > 0);
         }
         assert.equal(metadata.routing.attempts.length, attempts + 1);
-        assert.equal(metadata.routing.attempts.at(-1)?.provider, 'beta');
+        assert.equal(metadata.routing.attempts.at(-1)?.provider, beta);
         assert.equal(metadata.routing.attempts.at(-1)?.success, true);
         assert.ok(Number(metadata.cost) > 0);
         assert.equal(metadata.cost, calm.metadata?.cost, 'failed attempts cost nothing');
@@ -93,7 +99,7 @@ for (const stream of [false, true]) {
       ['status=404', 404],
     ] as const) {
       const since = await stack.simulator().lastSeq();
-      assert.equal((await ask('test/both', stream, fault)).status, status);
+      assert.equal((await ask(nextPair().model, stream, fault)).status, status);
       assert.equal((await stack.simulator().requests({ since })).length, 1, fault);
     }
   });
@@ -101,7 +107,7 @@ for (const stream of [false, true]) {
   test(`when all fail the last failure that tells something is the answer, ${stream ? 'stream' : 'JSON'}`, async () => {
     const all = async (alpha: string, beta: string): Promise<ChatResult> =>
       chat(targetOf(stack), {
-        model: 'test/both',
+        model: nextPair().model,
         stream,
         messages: question(`[[sim ${alpha} for=one]] [[sim ${beta} for=two]] Who answers?`),
       });
@@ -117,25 +123,23 @@ for (const stream of [false, true]) {
 }
 
 test('an attempt that ran out of time is marked as such', async () => {
-  const answer = await ask('test/both', true, 'hang');
+  const answer = await ask(nextPair().model, true, 'hang');
   const [first] = answer.metadata?.routing.attempts ?? [];
   assert.equal(first?.providerTimeout, true);
   assert.equal(first.error, 'PROVIDER_TIMEOUT');
 });
 
 test('one request is one in the metrics, however many attempts it took', async () => {
+  const { model, alpha, beta } = nextPair();
   const before = await metrics(stack);
-  await ask('test/both', false, 'status=500');
+  await ask(model, false, 'status=500');
   const now = await metrics(stack);
   const rise = (name: string, labels: Record<string, string> = {}): number =>
     total(now, name, labels) - total(before, name, labels);
   assert.equal(rise('gateway_requests_total'), 1);
-  assert.equal(
-    rise('gateway_upstream_attempts_total', { gateway_provider: 'alpha', gateway_outcome: 'overloaded' }),
-    2,
-  );
-  assert.equal(rise('gateway_upstream_attempts_total', { gateway_provider: 'beta', gateway_outcome: 'success' }), 1);
-  assert.equal(rise('gateway_tokens_total', { gateway_provider: 'alpha' }), 0);
-  assert.equal(rise('gateway_tokens_total', { gateway_provider: 'beta', gateway_token_type: 'output' }), 20);
+  assert.equal(rise('gateway_upstream_attempts_total', { gateway_provider: alpha, gateway_outcome: 'overloaded' }), 2);
+  assert.equal(rise('gateway_upstream_attempts_total', { gateway_provider: beta, gateway_outcome: 'success' }), 1);
+  assert.equal(rise('gateway_tokens_total', { gateway_provider: alpha }), 0);
+  assert.equal(rise('gateway_tokens_total', { gateway_provider: beta, gateway_token_type: 'output' }), 20);
   await idle(stack);
 });

@@ -111,13 +111,16 @@ export class ProbeQueue {
     this.#options.onUp();
   }
 
-  /** BullMQ repeats itself with every try; while Redis is away its errors say nothing new. */
+  /** BullMQ repeats itself with every try. */
   #onError(error: Error): void {
-    if (!this.#up || error.message === this.#lastError) return;
+    if (!this.#up || isLostConnection(error) || error.message === this.#lastError) return;
     this.#lastError = error.message;
     this.#options.log.warn('the queue of probes has a problem', { error });
   }
 }
+
+/** Found by the command that was being written, before the connection itself knows. */
+const isLostConnection = (error: Error): boolean => 'syscall' in error || error.message === 'Connection is closed.';
 
 /** Without colons, by which BullMQ tells its older kinds of schedules. */
 const schedulerId = (endpointKey: string): string => encodeURIComponent(endpointKey);

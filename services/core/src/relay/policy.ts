@@ -63,9 +63,9 @@ function rateLimited(last: GatewayError | undefined, waitMs: number | undefined)
   return new GatewayError('no_provider_available', 'No provider could be tried.', { retryAfterMs: DEFAULT_RETRY_MS });
 }
 
-/** 429 and 503 always say when to come back (WIRE 2.12). */
+/** A 503 always says when to come back, as a 429 does (WIRE 2.12). */
 function withWait(error: GatewayError, changes: { retryAfterMs?: number; shouldRetry?: boolean } = {}): GatewayError {
-  const byDefault = error.status === 429 || error.status === 503 ? DEFAULT_RETRY_MS : undefined;
+  const byDefault = error.status === 503 ? DEFAULT_RETRY_MS : undefined;
   const retryAfterMs = changes.retryAfterMs ?? error.retryAfterMs ?? byDefault;
   const shouldRetry = changes.shouldRetry ?? error.shouldRetry;
   if (retryAfterMs === error.retryAfterMs && shouldRetry === error.shouldRetry) return error;

@@ -92,6 +92,8 @@ export class EndpointTable implements HealthView {
     if (this.#providers.get(record.key) === record) {
       for (const endpoint of this.#endpoints.values())
         if (endpoint.provider === record.provider) this.changed(endpoint, false);
+      // Endpoints that nothing is known of yet cool down with it, too: plans made before are out of date.
+      if (tell) this.version++;
       return;
     }
     const seen = record.refresh(this.#providerCoolUntil(record));

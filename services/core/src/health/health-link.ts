@@ -153,6 +153,8 @@ export class HealthLink {
     if (!state.open) this.#options.log.info('circuit breaker closed', { endpoint: key, shared });
     else {
       const { cooldownMs, consecutiveFailures } = state;
+      // It was open already, and a probe has failed: an outage is told once.
+      if (cooldownMs > this.#options.policy().cooldownMs) return;
       const forMs = state.openUntil - now;
       this.#options.log.warn('circuit breaker open', { endpoint: key, forMs, cooldownMs, consecutiveFailures, shared });
     }

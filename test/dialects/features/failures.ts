@@ -78,10 +78,11 @@ export const FAILURES: readonly Feature[] = [
   failing('401', 'error=invalid_key', REFUSED_CREDENTIALS),
   failing('403', 'error=forbidden', REFUSED_CREDENTIALS),
   failing('404', 'error=model_not_found', { status: 404, type: 'model_not_found' }),
-  failing('429 with retry-after', 'error=rate_limit retry-after=7', {
+  // Longer than the gateway waits in the client's place.
+  failing('429 with retry-after', 'error=rate_limit retry-after=70', {
     status: 429,
     type: 'rate_limit_exceeded',
-    headers: { 'retry-after': '7', 'retry-after-ms': '7000' },
+    headers: { 'retry-after': '70', 'retry-after-ms': '70000' },
   }),
   failing('500', 'error=server', { status: 502, type: 'upstream_error' }),
   failing('503', 'error=unavailable', { status: 503, type: 'service_unavailable' }),

@@ -1,4 +1,6 @@
 export { affinityKey } from './affinity-key.ts';
+export { asStreamed, canBeStreamed } from './as-streamed.ts';
+export { withAssistantPrefix } from './assistant-prefix.ts';
 export {
   type Controls,
   EFFORT_SHARE,

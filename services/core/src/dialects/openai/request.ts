@@ -60,6 +60,8 @@ function fieldChanges(request: ChatRequest, target: Target, preset: Preset, warn
   const set = new Map([['model', JSON.stringify(target.model)]]);
   const drop = new Set(GATEWAY_FIELDS);
   if (request.stream) {
+    // Asked for by the gateway alone, where the client wants a whole answer.
+    if (outline.stream !== true) set.set('stream', 'true');
     set.set('stream_options', JSON.stringify({ ...outline.stream_options, include_usage: true }));
   }
   const effort = preset.reasoning === 'reasoning_effort' ? reasoningEffort(request, warnings) : undefined;

@@ -32,6 +32,7 @@ export {
 } from './conversation.ts';
 export { readFeatures } from './features.ts';
 export { gatewayOptions } from './gateway-options.ts';
+export { joinReasoningDetail } from './reasoning-details.ts';
 export { type ChatRequest, fullBody, fullMember, readChatRequest } from './request.ts';
 export { readRoutingOptions } from './routing-options.ts';
 export { type ChatBody, type ChatMessage, chatRequestSchema } from './schema.ts';

@@ -1,4 +1,4 @@
-import type { ReasoningDetail, Usage } from '../../chat/index.ts';
+import { joinReasoningDetail, type ReasoningDetail, type Usage } from '../../chat/index.ts';
 import { GatewayError } from '../../errors/index.ts';
 import type { AnswerContext, AnswerMetadata, ChatAnswer } from '../dialect.ts';
 import type { AnswerSink, FinishReason } from './answer-sink.ts';
@@ -33,25 +33,28 @@ export class CompletionBuilder implements AnswerSink {
   }
 
   text(choice: number, text: string): void {
+    if (text === '') return;
     const parts = this.#of(choice);
     parts.text = (parts.text ?? '') + text;
-    if (text !== '') this.#choices.at(choice).hasContent = true;
+    this.#choices.at(choice).hasContent = true;
   }
 
   refusal(choice: number, text: string): void {
+    if (text === '') return;
     const parts = this.#of(choice);
     parts.refusal = (parts.refusal ?? '') + text;
     this.#choices.at(choice).hasContent = true;
   }
 
   reasoning(choice: number, text: string): void {
+    if (text === '') return;
     const parts = this.#of(choice);
     parts.reasoning = (parts.reasoning ?? '') + text;
-    if (text !== '') this.#choices.at(choice).hasContent = true;
+    this.#choices.at(choice).hasContent = true;
   }
 
   reasoningDetail(choice: number, detail: ReasoningDetail): void {
-    joinDetail(this.#of(choice).details, detail);
+    joinReasoningDetail(this.#of(choice).details, detail);
   }
 
   toolCall(choice: number, id: string | null, name: string, extra?: Readonly<Record<string, unknown>>): number {
@@ -144,19 +147,6 @@ export class CompletionBuilder implements AnswerSink {
       this.#choices.at(choice);
     }
     return parts;
-  }
-}
-
-/** Joins a piece to the detail it belongs to, as a client joins a stream's deltas. */
-function joinDetail(details: Record<string, unknown>[], piece: ReasoningDetail): void {
-  const known = details.find((detail) => detail.type === piece.type && detail.index === piece.index);
-  if (!known) {
-    details.push({ ...piece });
-    return;
-  }
-  for (const [key, value] of Object.entries(piece)) {
-    const joins = (key === 'text' || key === 'summary' || key === 'data') && typeof known[key] === 'string';
-    known[key] = joins && typeof value === 'string' ? `${String(known[key])}${value}` : value;
   }
 }
 

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ApiKeyOrigin, Budget, KeyLimits } from "./api_key_pb.js";
+import type { ApiKeyOrigin, Budget, KeyLimits, Queue } from "./api_key_pb.js";
 import type { UsageRecord } from "./usage_pb.js";
 
 /**
@@ -83,6 +83,18 @@ export declare type KeyView = Message<"headgate.v1.KeyView"> & {
    * @generated from field: uint64 previous_expires_at_ms = 12;
    */
   previousExpiresAtMs: bigint;
+
+  /**
+   * @generated from field: headgate.v1.Queue queue = 13;
+   */
+  queue?: Queue | undefined;
+
+  /**
+   * Another one after every change.
+   *
+   * @generated from field: string etag = 14;
+   */
+  etag: string;
 };
 
 /**
@@ -124,6 +136,11 @@ export declare type CreateKeyRequest = Message<"headgate.v1.CreateKeyRequest"> &
    * @generated from field: headgate.v1.Budget budget = 6;
    */
   budget?: Budget | undefined;
+
+  /**
+   * @generated from field: headgate.v1.Queue queue = 7;
+   */
+  queue?: Queue | undefined;
 };
 
 /**
@@ -284,6 +301,23 @@ export declare type UpdateKeyRequest = Message<"headgate.v1.UpdateKeyRequest"> &
    * @generated from field: bool remove_budget = 9;
    */
   removeBudget: boolean;
+
+  /**
+   * @generated from field: headgate.v1.Queue queue = 10;
+   */
+  queue?: Queue | undefined;
+
+  /**
+   * @generated from field: bool remove_queue = 11;
+   */
+  removeQueue: boolean;
+
+  /**
+   * Present: refused when the key has been changed since it was shown with this etag.
+   *
+   * @generated from field: string etag = 12;
+   */
+  etag: string;
 };
 
 /**

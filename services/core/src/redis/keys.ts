@@ -9,6 +9,8 @@ export interface RedisKeys {
   readonly apiKeys: string;
   /** Set: ids of the keys that come from headgate.yaml or HEADGATE_API_KEY. */
   readonly configuredKeyIds: string;
+  /** Hash: name -> id of the keys that were made through the admin API. */
+  readonly apiKeyNames: string;
   /** Channel: says that `state` has changed; the message is `snapshot` or `keys`. */
   readonly changes: string;
   readonly health: HealthKeys;
@@ -55,6 +57,7 @@ export function redisKeys(prefix: string): RedisKeys {
     state: `${config}:state`,
     apiKeys: `${config}:api-keys`,
     configuredKeyIds: `${config}:api-keys:configured`,
+    apiKeyNames: `${config}:api-keys:names`,
     changes: `${config}:changes`,
     health: {
       breakers: `${health}:breakers`,

@@ -1,5 +1,6 @@
 import type { ChatRequest, Usage } from '../chat/index.ts';
 import type { GatewayError } from '../errors/index.ts';
+import type { Transcript } from './transcript.ts';
 
 /**
  * One provider language: pure functions from data to data, no I/O and no clock. A dialect turns an OpenAI request into
@@ -16,6 +17,11 @@ export interface Dialect {
    * bytes to `encodeChat`. Absent where the provider takes URLs, or where none are taken at all.
    */
   remoteMedia?(request: ChatRequest, target: Target): readonly string[];
+  /**
+   * Whether this target goes on with an assistant message that ends the conversation, letter by letter, in place of
+   * answering it; absent: it never does.
+   */
+  continuesAssistant?(request: ChatRequest, target: Target): boolean;
   /** Throws a GatewayError (400) for what the provider cannot take. */
   encodeChat(request: ChatRequest, target: Target, media: FetchedMedia): EncodedRequest;
   /** Throws a GatewayError when the body is not an answer of this dialect. */
@@ -88,6 +94,8 @@ export interface StreamContext extends AnswerContext {
   readonly includeUsage: boolean;
   /** Number of choices that must finish. */
   readonly choices: number;
+  /** Where the decoder writes down what it says; absent where nobody could go on from it. */
+  readonly transcript?: Transcript | null;
 }
 
 /** Collects finished SSE frames. */

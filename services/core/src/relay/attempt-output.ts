@@ -1,4 +1,5 @@
-import type { AnswerMetadata, StreamDecoder } from '../dialects/index.ts';
+import type { AnswerMetadata, StreamDecoder, Transcript } from '../dialects/index.ts';
+import type { GatewayError } from '../errors/index.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 
 /**
@@ -6,12 +7,16 @@ import { FrameBuffer } from './frame-buffer.ts';
  * that has to be sent at once, what is kept is a copy.
  */
 export interface AttemptOutput {
+  /** What the client has been told, as far as it is written down. */
+  readonly transcript: Transcript | null;
   /** Takes the provider's events. */
   readonly decoder: StreamDecoder;
   /** Content of this attempt has gone to the client: it can no longer be taken back. */
   readonly flowing: boolean;
   /** Frames of one upstream read; returns what is to be sent now, null while all of it is held back. */
   take(frames: FrameBuffer): Buffer | null;
+  /** The stream has come to its end, which is no good end for this answer: why. Takes the last frames where it has to. */
+  fault?(frames: FrameBuffer): GatewayError | null;
   /** The stream is complete; `frames` holds what has not been taken yet. Returns all that is left, with the frames that end it. */
   end(metadata: AnswerMetadata, frames: FrameBuffer): Buffer;
 }
@@ -21,11 +26,13 @@ const closing = new FrameBuffer(8 * 1024);
 /** Holds everything back until the first content, so that a failure before it leaves no trace. */
 export class HeldOutput implements AttemptOutput {
   readonly decoder: StreamDecoder;
+  readonly transcript: Transcript | null;
   #flowing = false;
   #held: Buffer | null = null;
 
-  constructor(decoder: StreamDecoder) {
+  constructor(decoder: StreamDecoder, transcript: Transcript | null) {
     this.decoder = decoder;
+    this.transcript = transcript;
   }
 
   get flowing(): boolean {

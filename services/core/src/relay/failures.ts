@@ -41,3 +41,14 @@ export const refusedByok = (provider: string, refusal: GatewayError): GatewayErr
     param: 'providerOptions.gateway.byok',
     cause: refusal,
   });
+
+/** A new answer does not repeat what the client has of the broken one; its endpoint is not to blame. */
+export const REALIGNMENT_FAILED = 'realignment_failed';
+
+export const partedAnswer = (how: string): GatewayError =>
+  new GatewayError('upstream_error', `Another answer does not go on where the stream broke: ${how}.`, {
+    failure: 'stream_broken',
+    code: REALIGNMENT_FAILED,
+  });
+
+export const shorterAnswer = (): GatewayError => partedAnswer('it is shorter');

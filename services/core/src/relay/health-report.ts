@@ -3,7 +3,7 @@ import type { FailureClass, GatewayError } from '../errors/index.ts';
 import type { HealthReporter } from '../health/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import type { Attempt } from './attempt.ts';
-import { FIRST_TOKEN_TIMEOUT } from './failures.ts';
+import { FIRST_TOKEN_TIMEOUT, REALIGNMENT_FAILED } from './failures.ts';
 import { isAnswer } from './policy.ts';
 
 /** Fewer tokens, or a shorter time, tell of the network's packets and not of the model's pace. */
@@ -47,6 +47,7 @@ function verdict(attempt: Attempt, error: GatewayError | null, answered: boolean
   if (error === null || failure === undefined) return wasSilent(attempt) ? 'silent' : undefined;
   // What our own preparation finds is no word of the provider's; but a credential that cannot be had is one that is refused.
   if (attempt.sentAt === null) return failure === 'auth' ? 'auth' : undefined;
+  if (error.code === REALIGNMENT_FAILED) return null;
   // A limit that the client chose must not close an endpoint to everybody else.
   if (error.code === FIRST_TOKEN_TIMEOUT && attempt.planned.firstTokenBinds) {
     return wasSilent(attempt) ? 'silent' : undefined;

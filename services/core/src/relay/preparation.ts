@@ -16,21 +16,20 @@ export interface PreparationTools {
  * once where nothing has to be waited for. Fails with a GatewayError.
  */
 export class Preparation {
-  readonly #chat: ChatRequest;
   readonly #tools: PreparationTools;
   /** Fetched once a request, however many endpoints are tried. */
   #media: { readonly key: string; readonly fetched: Promise<FetchedMedia> } | null = null;
 
-  constructor(chat: ChatRequest, tools: PreparationTools) {
-    this.#chat = chat;
+  constructor(tools: PreparationTools) {
     this.#tools = tools;
   }
 
-  prepare(dialect: Dialect, planned: PlannedAttempt): EncodedRequest | Promise<EncodedRequest> {
+  /** `chat` is the request itself, or one derived from it for this attempt. */
+  prepare(dialect: Dialect, planned: PlannedAttempt, chat: ChatRequest): EncodedRequest | Promise<EncodedRequest> {
     const target = targetOf(planned);
-    const urls = dialect.remoteMedia?.(this.#chat, target) ?? [];
-    if (urls.length === 0) return this.#encode(dialect, planned, target, NO_MEDIA);
-    return this.#fetch(urls).then((media) => this.#encode(dialect, planned, target, media));
+    const urls = dialect.remoteMedia?.(chat, target) ?? [];
+    if (urls.length === 0) return this.#encode(dialect, planned, chat, NO_MEDIA);
+    return this.#fetch(urls).then((media) => this.#encode(dialect, planned, chat, media));
   }
 
   #fetch(urls: readonly string[]): Promise<FetchedMedia> {
@@ -44,11 +43,12 @@ export class Preparation {
   #encode(
     dialect: Dialect,
     planned: PlannedAttempt,
-    target: Target,
+    chat: ChatRequest,
     media: FetchedMedia,
   ): EncodedRequest | Promise<EncodedRequest> {
-    const encoded = dialect.encodeChat(this.#chat, target, media);
-    if (this.#chat.outline.providerOptions?.gateway?.strict === true) refuseLoss(encoded.warnings, target.provider);
+    const target = targetOf(planned);
+    const encoded = dialect.encodeChat(chat, target, media);
+    if (chat.outline.providerOptions?.gateway?.strict === true) refuseLoss(encoded.warnings, target.provider);
     if (dialect.authorization === 'header') return encoded;
     const { authorizers } = this.#tools;
     const { provider } = planned.endpoint;

@@ -74,7 +74,7 @@ class Probe implements AttemptOwner {
   async #prepare(dialect: Dialect): Promise<EncodedRequest> {
     const { model, authorizers } = this.#request;
     const tools = { authorizers, allowPrivateFileUrls: false };
-    return new Preparation(oneToken(model.id), tools).prepare(dialect, this.#planned);
+    return new Preparation(tools).prepare(dialect, this.#planned, oneToken(model.id));
   }
 
   #send(attempt: Attempt, { url, headers, body }: EncodedRequest): void {

@@ -375,7 +375,7 @@ describe('Relay', () => {
     });
   });
 
-  describe('after content, a failure is told in the stream', () => {
+  describe('after content, when nobody says the same, the first failure is told in the stream', () => {
     const table: [name: string, rest: string | null, code: string, options?: Parameters<typeof model>[2]][] = [
       ['a cut', null, 'stream_broken'],
       ['an end without finish', STREAM_END, 'stream_broken'],
@@ -395,7 +395,7 @@ describe('Relay', () => {
         const outcome = await settled;
         assert.deepEqual(
           [sink.content, sink.errorFrame?.code, outcome.error?.code, outcome.attempts],
-          ['begun', code, code, 1],
+          ['begun', code, code, 2],
         );
         assert.equal(sink.frames.includes('[DONE]'), false);
         assert.equal(sink.ended, true);

@@ -5,6 +5,7 @@ import {
   type EncodedRequest,
   findDialect,
   type StreamProgress,
+  Transcript,
 } from '../dialects/index.ts';
 import { type GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
@@ -19,6 +20,7 @@ import type { FrameBuffer } from './frame-buffer.ts';
 import { LimitTimer } from './limit-timer.ts';
 import { LEAST_TIME_MS, MAX_ATTEMPTS } from './policy.ts';
 import { Preparation, targetOf } from './preparation.ts';
+import { type Continuation, Recovery } from './recovery.ts';
 import type { RelayRequest } from './request.ts';
 import { Route } from './route.ts';
 import type { RelayOutcome, RelaySink } from './sink.ts';
@@ -39,6 +41,10 @@ export class Relay implements AttemptOwner {
   );
   #attempt: Attempt | null = null;
   #committed = false;
+  /** Set once a stream broke behind content. */
+  #recovery: Recovery | null = null;
+  /** The attempt under way was given the beginning of its answer. */
+  #prefilled = false;
   #settled = false;
   #firstContentAt: number | null = null;
   /** Runs while the next attempt has to wait. */
@@ -46,7 +52,7 @@ export class Relay implements AttemptOwner {
 
   constructor(request: RelayRequest, sink: RelaySink) {
     this.#request = request;
-    this.#preparation = new Preparation(request.chat, request);
+    this.#preparation = new Preparation(request);
     this.#log = new AttemptLog(request);
     this.#route = new Route(request.plan);
     this.#client = new Client(sink, () => this.#log.timing());
@@ -91,11 +97,13 @@ export class Relay implements AttemptOwner {
       this.#next(error);
       return;
     }
-    const attempt = this.#newAttempt(planned, dialect);
+    const continuation = this.#recovery?.continuation(dialect, planned) ?? null;
+    const attempt = this.#newAttempt(planned, dialect, continuation);
     this.#attempt = attempt;
+    this.#prefilled = continuation?.prefilled === true;
     this.#timer.arm();
     try {
-      const prepared = this.#preparation.prepare(dialect, planned);
+      const prepared = this.#preparation.prepare(dialect, planned, continuation?.chat ?? this.#request.chat);
       if (prepared instanceof Promise) {
         prepared.then(
           (encoded) => this.#send(attempt, encoded),
@@ -108,13 +116,18 @@ export class Relay implements AttemptOwner {
   }
 
   /** Where an attempt's events are decoded, and where its frames or its answer go. */
-  #newAttempt(planned: PlannedAttempt, dialect: Dialect): Attempt {
+  #newAttempt(planned: PlannedAttempt, dialect: Dialect, continuation: Continuation | null): Attempt {
     const { chat, generationId, created } = this.#request;
     const context = { generationId, model: planned.model.id, created, target: targetOf(planned) };
     let output: AttemptOutput | null = null;
     if (chat.stream) {
       const { includeUsage, choices } = chat;
-      output = new HeldOutput(dialect.streamDecoder({ ...context, includeUsage, choices }));
+      if (continuation !== null)
+        output = continuation.output(dialect.streamDecoder({ ...context, includeUsage, choices }));
+      else {
+        const transcript = this.#recoverable ? new Transcript() : null;
+        output = new HeldOutput(dialect.streamDecoder({ ...context, includeUsage, choices, transcript }), transcript);
+      }
     }
     return new Attempt(this, planned, dialect, output, (body) => dialect.decodeChat(body, context));
   }
@@ -130,7 +143,14 @@ export class Relay implements AttemptOwner {
     const { output } = attempt;
     if (this.#settled || attempt !== this.#attempt || output === null) return;
     const flowed = output.flowing;
-    const bytes = output.take(frames);
+    let bytes: Buffer | null;
+    try {
+      bytes = output.take(frames);
+    } catch (thrown) {
+      attempt.abort();
+      this.failed(attempt, toGatewayError(thrown));
+      return;
+    }
     if (bytes === null) return;
     if (!flowed) this.#commit(attempt);
     this.#write(bytes);
@@ -151,10 +171,12 @@ export class Relay implements AttemptOwner {
     const { output } = attempt;
     if (this.#settled || attempt !== this.#attempt || output === null) return;
     const { progress } = output.decoder;
-    if (this.#isEmpty(progress)) {
-      this.failed(attempt, emptySuccess());
+    const fault = output.fault?.(frames) ?? (this.#isEmpty(progress) ? emptySuccess() : null);
+    if (fault !== null) {
+      this.failed(attempt, fault);
       return;
     }
+    if (this.#recovery !== null) this.#log.resumed = true;
     const cost = this.#finishAttempt(attempt, progress);
     const last = output.end(this.#log.metadata(progress.usage, cost), frames);
     this.#commit(attempt);
@@ -178,7 +200,7 @@ export class Relay implements AttemptOwner {
 
   /** Nothing said and nothing to explain it: worth another try while there is somewhere to try (DESIGN 6). */
   #isEmpty({ hasContent, finishReasons }: Pick<StreamProgress, 'hasContent' | 'finishReasons'>): boolean {
-    if (hasContent || !this.#route.hasAnother || this.#log.count >= MAX_ATTEMPTS) return false;
+    if (hasContent || this.#committed || !this.#route.hasAnother || this.#log.count >= MAX_ATTEMPTS) return false;
     const tried = this.#route.failures.some(({ failure }) => failure === 'empty_success');
     return !tried && finishReasons.every((reason) => reason === 'stop');
   }
@@ -188,13 +210,45 @@ export class Relay implements AttemptOwner {
     const error = inItsWords(attempt.planned, thrown);
     this.#log.end(attempt, error, error.failure ?? error.type);
     this.#attempt = null;
-    if (this.#committed) this.#broke(error);
+    if (this.#committed) this.#broke(attempt, error);
     else this.#next(error);
   }
 
-  /** A stream broke behind content that the client has: all that is left is to say so. */
-  #broke(error: GatewayError): void {
-    this.#giveUp(error);
+  /** Another endpoint could go on where a stream breaks: what is said has to be written down. */
+  get #recoverable(): boolean {
+    const { resume } = this.#request;
+    return resume !== 'off' && (resume === 'always' || this.#route.hasAlternative) && this.#log.count < MAX_ATTEMPTS;
+  }
+
+  /** A stream broke behind content that the client has: somebody goes on with it, or all that is left is to say so. */
+  #broke({ planned, output }: Attempt, error: GatewayError): void {
+    const recovering = this.#recovery !== null;
+    this.#recovery ??= Recovery.of(this.#request, output?.transcript ?? null, planned, error);
+    const recovery = this.#recovery;
+    if (recovery === null) this.#giveUp(error);
+    else if (!recovery.possible || error.failure === undefined) this.#giveUp(recovery.brokenBy);
+    else if (this.#prefilled && error.failure === 'bad_request' && recovery.refused(planned.endpoint.key)) {
+      if (this.#log.count < MAX_ATTEMPTS) this.#begin();
+      else this.#giveUp(recovery.brokenBy);
+    } else this.#goOn(recovery, error, recovering && output?.flowing === false);
+  }
+
+  /** `afresh`: nothing of the failed attempt has been sent, so that it fails as one before any content does. */
+  #goOn(recovery: Recovery, error: GatewayError, afresh: boolean): void {
+    const now = performance.now();
+    const circumstances = { attempts: this.#log.count, now, deadlineAt: this.#deadlineAt, random: Math.random() };
+    const retries = afresh && (error.failure === 'overloaded' || error.failure === 'rate_limited');
+    const waitMs = retries ? this.#route.after(error, circumstances) : this.#route.leave(error, circumstances);
+    if (waitMs !== null) {
+      this.#beginIn(waitMs);
+      return;
+    }
+    const lastResort = this.#log.count < MAX_ATTEMPTS ? recovery.lastResort() : null;
+    if (lastResort === null) this.#giveUp(recovery.brokenBy);
+    else {
+      this.#route.returnTo(lastResort);
+      this.#begin();
+    }
   }
 
   /** What follows a failed attempt from which nothing has been sent. */
@@ -207,12 +261,17 @@ export class Relay implements AttemptOwner {
       random: Math.random(),
     });
     if (waitMs === null) this.#giveUp(this.#route.finalError(now));
-    else if (waitMs === 0) this.#begin();
-    else {
-      this.#log.wait();
-      this.#waiting = setTimeout(() => this.#begin(), waitMs);
-      this.#timer.arm();
+    else this.#beginIn(waitMs);
+  }
+
+  #beginIn(waitMs: number): void {
+    if (waitMs === 0) {
+      this.#begin();
+      return;
     }
+    this.#log.wait();
+    this.#waiting = setTimeout(() => this.#begin(), waitMs);
+    this.#timer.arm();
   }
 
   #giveUp(error: GatewayError): void {

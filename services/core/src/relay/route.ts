@@ -86,6 +86,17 @@ export class Route {
     return this.#next(circumstances);
   }
 
+  /** As `after`, of a stream that broke behind content: the same endpoint is not asked again. */
+  leave(error: GatewayError, circumstances: Circumstances): number | null {
+    this.failures.push(error);
+    return circumstances.attempts >= MAX_ATTEMPTS ? null : this.#next(circumstances);
+  }
+
+  /** Makes an endpoint that was tried before the current one again. */
+  returnTo(planned: PlannedAttempt): void {
+    this.#current = planned;
+  }
+
   /** The error for the client when there is no next attempt. */
   finalError(now: number): GatewayError {
     const readyAt = Math.min(...this.#limited.map((limited) => limited.readyAt));

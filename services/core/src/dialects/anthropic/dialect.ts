@@ -3,6 +3,7 @@ import { CompletionBuilder, TranslatedStream } from '../translation/index.ts';
 import { tellMessage } from './answer.ts';
 import { decodeAnthropicError } from './error.ts';
 import { AnthropicEvents } from './events.ts';
+import { continuesAssistant } from './prefill.ts';
 import { anthropicBody } from './request.ts';
 
 const VERSION = '2023-06-01';
@@ -12,6 +13,7 @@ export const anthropic: Dialect = {
   name: 'anthropic',
   framing: 'sse',
   authorization: 'header',
+  continuesAssistant: (request, target) => continuesAssistant(request, target.model),
   encodeChat(request, target, media) {
     const { body, warnings, betas } = anthropicBody(request, target, media);
     const key = target.credentials.apiKey;

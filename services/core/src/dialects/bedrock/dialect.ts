@@ -1,3 +1,4 @@
+import { continuesAssistant } from '../anthropic/prefill.ts';
 import type { Dialect } from '../dialect.ts';
 import { urlsToFetch } from '../gemini/media.ts';
 import { CompletionBuilder, TranslatedStream } from '../translation/index.ts';
@@ -16,6 +17,7 @@ export const bedrock: Dialect = {
   authorization: 'aws',
   /** Models on Bedrock see bytes and objects in S3, no URLs. */
   remoteMedia: (request) => urlsToFetch(request),
+  continuesAssistant: (request, target) => continuesAssistant(request, target.model),
   encodeChat(request, target, media) {
     const { body, warnings } = converseBody(request, target, media);
     const operation = request.stream ? 'converse-stream' : 'converse';

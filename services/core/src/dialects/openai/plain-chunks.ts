@@ -1,5 +1,6 @@
 import { arrayElements, findMember, objectMembers } from '../../json/index.ts';
 import type { FrameSink } from '../dialect.ts';
+import type { Transcript } from '../transcript.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -19,9 +20,10 @@ export class PlainChunks {
   #sentBefore: Buffer = this.#after;
   #sentAfter: Buffer = this.#after;
   #lessons = 0;
+  #choice = 0;
 
-  /** Writes the chunk as a frame when it is of the known form; false when it has to be parsed. */
-  pass(data: Buffer, out: FrameSink): boolean {
+  /** Writes the chunk as a frame, and its text down, when it is of the known form; false when it has to be parsed. */
+  pass(data: Buffer, out: FrameSink, transcript?: Transcript | null): boolean {
     const before = this.#before;
     if (before === null) return false;
     const start = before.length;
@@ -35,6 +37,7 @@ export class PlainChunks {
     out.bytes(this.#sentBefore);
     out.bytes(data, start, end);
     out.bytes(this.#sentAfter);
+    transcript?.content(this.#choice, data.toString('utf8', start, end));
     return true;
   }
 
@@ -42,11 +45,12 @@ export class PlainChunks {
    * Learns from a chunk that was parsed, has one choice with a content string, changed nothing but the text said, and was
    * sent as `head` + data[from, to) + `tail`.
    */
-  learn(data: Buffer, head: Buffer, from: number, to: number, tail: string): void {
+  learn(data: Buffer, head: Buffer, from: number, to: number, tail: string, choice = 0): void {
     if (this.#lessons >= MOST_LESSONS) return;
     const text = contentString(data);
     if (text === null || text.start < from || text.end > to) return;
     this.#lessons++;
+    this.#choice = choice;
     this.#before = Buffer.from(data.subarray(0, text.start));
     this.#after = Buffer.from(data.subarray(text.end));
     this.#sentBefore = Buffer.concat([head, data.subarray(from, text.start)]);

@@ -1,6 +1,7 @@
 import { type Usage, usageFromOpenAi } from '../../chat/index.ts';
 import { GatewayError } from '../../errors/index.ts';
 import type { AnswerMetadata, FrameSink, StreamContext, StreamDecoder, StreamProgress } from '../dialect.ts';
+import type { ToldDelta } from '../transcript.ts';
 import { ChunkHead } from './chunk-head.ts';
 import { AnswerRepair } from './compatible/answer.ts';
 import { presetOf } from './compatible/presets.ts';
@@ -57,7 +58,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   }
 
   event(data: Buffer, name: string, out: FrameSink): void {
-    if (name === '' && !this.ended && this.#plain.pass(data, out)) return;
+    if (name === '' && !this.ended && this.#plain.pass(data, out, this.#context.transcript)) return;
     if (data.length <= 8 && data.toString('latin1').trim() === DONE) {
       this.ended = true;
       return;
@@ -113,6 +114,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
         if (this.#tools.putRight(index, delta.tool_calls)) intact = false;
       }
       if (!this.hasContent && hasContent(delta)) this.hasContent = true;
+      this.#context.transcript?.delta(index, delta as ToldDelta);
     }
     return intact;
   }
@@ -134,7 +136,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     out.bytes(data, head.length, end);
     out.text(tail);
     if (this.hasContent && !chunk.choices?.[0]?.delta?.tool_calls) {
-      this.#plain.learn(data, head.replacement, head.length, end, tail);
+      this.#plain.learn(data, head.replacement, head.length, end, tail, chunk.choices?.[0]?.index ?? 0);
     }
   }
 

@@ -72,27 +72,32 @@ export class ChunkStream implements AnswerSink {
   text(choice: number, text: string): void {
     if (text === '') return;
     this.#choices.at(choice).hasContent = true;
+    this.#context.transcript?.content(choice, text);
     this.#delta(choice, `"content":${JSON.stringify(text)}`);
   }
 
   refusal(choice: number, text: string): void {
     if (text === '') return;
     this.#choices.at(choice).hasContent = true;
+    this.#context.transcript?.refusal(choice, text);
     this.#delta(choice, `"refusal":${JSON.stringify(text)}`);
   }
 
   reasoning(choice: number, text: string): void {
     if (text === '') return;
     this.#choices.at(choice).hasContent = true;
+    this.#context.transcript?.reasoning(choice, text);
     this.#delta(choice, `"reasoning":${JSON.stringify(text)}`);
   }
 
   reasoningDetail(choice: number, detail: ReasoningDetail): void {
+    this.#context.transcript?.detail(choice, detail);
     this.#delta(choice, `"reasoning_details":[${JSON.stringify(detail)}]`);
   }
 
   toolCall(choice: number, id: string | null, name: string, extra?: Readonly<Record<string, unknown>>): number {
     const call = this.#choices.at(choice).openCall(id, name, extra ?? null);
+    this.#context.transcript?.call(choice, call.index, call.id, name);
     const opened = { index: call.index, id: call.id, type: 'function', function: { name, arguments: '' }, ...extra };
     this.#delta(choice, `"tool_calls":[${JSON.stringify(opened)}]`);
     return call.index;
@@ -103,11 +108,13 @@ export class ChunkStream implements AnswerSink {
     if (!state || fragment === '') return;
     // Whether there were any is all that is kept of them.
     if (state.arguments === '' && fragment.trim() !== '') state.arguments = '…';
+    this.#context.transcript?.arguments(choice, call, fragment);
     this.#delta(choice, `"tool_calls":[{"index":${call},"function":{"arguments":${JSON.stringify(fragment)}}}]`);
   }
 
   image(choice: number, dataUri: string): void {
     this.#choices.at(choice).hasContent = true;
+    this.#context.transcript?.unrepeatable();
     this.#delta(choice, `"images":[${JSON.stringify({ index: 0, ...imageJson(dataUri) })}]`);
   }
 

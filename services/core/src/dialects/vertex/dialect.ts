@@ -1,5 +1,6 @@
 import type { ChatRequest } from '../../chat/index.ts';
 import { anthropic } from '../anthropic/dialect.ts';
+import { continuesAssistant } from '../anthropic/prefill.ts';
 import { anthropicBody } from '../anthropic/request.ts';
 import type { Dialect, FetchedMedia, Target } from '../dialect.ts';
 import { decodeGeminiChat, geminiMethod, geminiStreamDecoder } from '../gemini/dialect.ts';
@@ -22,6 +23,8 @@ export const vertex: Dialect = {
   // Claude takes URLs at Anthropic's own API, not here.
   remoteMedia: (request, target) =>
     publisherOf(target) === 'anthropic' ? urlsToFetch(request) : googleUrlsToFetch(request, target),
+  continuesAssistant: (request, target) =>
+    publisherOf(target) === 'anthropic' && continuesAssistant(request, target.model),
   encodeChat(request, target, media) {
     const publisher = publisherOf(target);
     const { method, body, warnings, betas } =

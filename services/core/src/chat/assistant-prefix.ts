@@ -1,0 +1,9 @@
+import { type ChatRequest, fullBody, readChatRequest } from './request.ts';
+
+/** The same request with the beginning of its answer as its last message, for models that go on with one. */
+export function withAssistantPrefix(request: ChatRequest, text: string): ChatRequest {
+  const body = fullBody(request);
+  const messages = [...body.messages, { role: 'assistant', content: text }];
+  const bytes = Buffer.from(JSON.stringify({ ...body, messages }));
+  return readChatRequest(bytes, 0, bytes.length);
+}

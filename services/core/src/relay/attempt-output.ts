@@ -11,8 +11,10 @@ export interface AttemptOutput {
   readonly transcript: Transcript | null;
   /** Takes the provider's events. */
   readonly decoder: StreamDecoder;
-  /** Content of this attempt has gone to the client: it can no longer be taken back. */
+  /** Content of this attempt has come; what `take` returned of it has gone to the client, and can no longer be taken back. */
   readonly flowing: boolean;
+  /** The client wants a whole answer, so that one may also come in place of the stream. */
+  readonly whole?: true;
   /** Frames of one upstream read; returns what is to be sent now, null while all of it is held back. */
   take(frames: FrameBuffer): Buffer | null;
   /** The stream has come to its end, which is no good end for this answer: why. Takes the last frames where it has to. */

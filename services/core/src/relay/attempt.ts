@@ -25,7 +25,7 @@ export interface AttemptOwner {
   frames(attempt: Attempt, frames: FrameBuffer): void;
   /** A stream came to its proved end; `frames` holds what has not been handed over yet. */
   succeeded(attempt: Attempt, frames: FrameBuffer): void;
-  /** A whole JSON answer. */
+  /** A whole JSON answer; it may also come where a stream was asked for in its place. */
   answered(attempt: Attempt, answer: ChatAnswer): void;
   failed(attempt: Attempt, error: GatewayError): void;
 }
@@ -129,8 +129,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.lastDataAt = performance.now();
     this.firstDataAt ??= this.lastDataAt;
     this.#queue.push(chunk);
-    if (this.#parser === null) this.#limitAnswer(chunk.length);
-    else if (!this.#flushing) {
+    if (this.#parser === null || this.output?.whole) this.#limitAnswer(chunk.length);
+    if (this.#parser !== null && !this.#flushing) {
       // undici calls once for each HTTP chunk; what one read brought is sent as one write.
       this.#flushing = true;
       queueMicrotask(this.#flush);
@@ -233,7 +233,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#fail(thrown instanceof GatewayError ? thrown : unreadable(this.#provider, 'it is malformed'));
       return;
     }
-    if (this.output !== null) {
+    if (this.output !== null && !this.output.whole) {
       this.#fail(unreadable(this.#provider, 'a stream was asked for, a whole answer came'));
       return;
     }

@@ -8,7 +8,7 @@ export interface Clocks {
   readonly firstTokenMs: number;
   readonly stallMs: number;
   readonly streaming: boolean;
-  /** The attempt's content is on its way to the client. */
+  /** The attempt's content is coming. */
   readonly flowing: boolean;
   /** The answer is complete and only the provider's terminal event is missing. */
   readonly complete: boolean;

@@ -1,4 +1,4 @@
-import type { Usage } from '../chat/index.ts';
+import type { ChatRequest, Usage } from '../chat/index.ts';
 import {
   type ChatAnswer,
   type Dialect,
@@ -10,6 +10,7 @@ import {
 import { type GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
+import { AssembledOutput, askWhole, refusesStream, watched } from './assembled-output.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { AttemptLog, tokenUsage } from './attempt-log.ts';
 import { type AttemptOutput, HeldOutput } from './attempt-output.ts';
@@ -98,12 +99,13 @@ export class Relay implements AttemptOwner {
       return;
     }
     const continuation = this.#recovery?.continuation(dialect, planned) ?? null;
-    const attempt = this.#newAttempt(planned, dialect, continuation);
+    const chat = continuation?.chat ?? this.#asked(planned);
+    const attempt = this.#newAttempt(planned, dialect, chat, continuation);
     this.#attempt = attempt;
     this.#prefilled = continuation?.prefilled === true;
     this.#timer.arm();
     try {
-      const prepared = this.#preparation.prepare(dialect, planned, continuation?.chat ?? this.#request.chat);
+      const prepared = this.#preparation.prepare(dialect, planned, chat);
       if (prepared instanceof Promise) {
         prepared.then(
           (encoded) => this.#send(attempt, encoded),
@@ -115,15 +117,31 @@ export class Relay implements AttemptOwner {
     }
   }
 
+  /** The request, as an endpoint gets it that does not go on with a broken stream. */
+  #asked(planned: PlannedAttempt): ChatRequest {
+    const { chat } = this.#request;
+    return this.#firstTokenBinds(planned) ? watched(chat, planned.endpoint) : chat;
+  }
+
+  /** Another endpoint could take over from one that is silent, or the client set a limit of its own. */
+  #firstTokenBinds({ firstTokenBinds }: PlannedAttempt): boolean {
+    return firstTokenBinds || (this.#route.hasAlternative && this.#log.count < MAX_ATTEMPTS);
+  }
+
   /** Where an attempt's events are decoded, and where its frames or its answer go. */
-  #newAttempt(planned: PlannedAttempt, dialect: Dialect, continuation: Continuation | null): Attempt {
+  #newAttempt(
+    planned: PlannedAttempt,
+    dialect: Dialect,
+    { stream, includeUsage, choices }: ChatRequest,
+    continuation: Continuation | null,
+  ): Attempt {
     const { chat, generationId, created } = this.#request;
     const context = { generationId, model: planned.model.id, created, target: targetOf(planned) };
     let output: AttemptOutput | null = null;
-    if (chat.stream) {
-      const { includeUsage, choices } = chat;
+    if (stream) {
       if (continuation !== null)
         output = continuation.output(dialect.streamDecoder({ ...context, includeUsage, choices }));
+      else if (!chat.stream) output = new AssembledOutput(dialect.streamDecoder({ ...context, includeUsage, choices }));
       else {
         const transcript = this.#recoverable ? new Transcript() : null;
         output = new HeldOutput(dialect.streamDecoder({ ...context, includeUsage, choices, transcript }), transcript);
@@ -151,10 +169,11 @@ export class Relay implements AttemptOwner {
       this.failed(attempt, toGatewayError(thrown));
       return;
     }
-    if (bytes === null) return;
-    if (!flowed) this.#commit(attempt);
-    this.#write(bytes);
-    if (!flowed || output.decoder.progress.complete) this.#timer.arm();
+    if (bytes !== null) {
+      if (!flowed) this.#commit(attempt);
+      this.#write(bytes);
+    }
+    if (output.flowing !== flowed || output.decoder.progress.complete) this.#timer.arm();
   }
 
   #commit(attempt: Attempt): void {
@@ -179,8 +198,13 @@ export class Relay implements AttemptOwner {
     if (this.#recovery !== null) this.#log.resumed = true;
     const cost = this.#finishAttempt(attempt, progress);
     const last = output.end(this.#log.metadata(progress.usage, cost), frames);
-    this.#commit(attempt);
-    this.#client.end(last);
+    if (output.whole) this.#answerWith(attempt, last);
+    else {
+      this.#commit(attempt);
+      this.#client.end(last);
+    }
+    // A whole answer would have told what it used.
+    if (output.whole && progress.usage === null) askWhole(attempt.planned.endpoint);
     this.#settle(null, progress.usage, false, cost);
   }
 
@@ -191,11 +215,16 @@ export class Relay implements AttemptOwner {
   }
 
   #finishAnswer(attempt: Attempt, answer: ChatAnswer): void {
+    // It does not stream, and its next answer may take longer than a first token.
+    if (attempt.output !== null) askWhole(attempt.planned.endpoint);
     const cost = this.#finishAttempt(attempt, answer);
-    this.#firstContentAt = performance.now();
-    const body = answer.render(this.#log.metadata(answer.usage, cost));
-    this.#client.answer(body, attempt.planned.endpoint.provider.name);
+    this.#answerWith(attempt, answer.render(this.#log.metadata(answer.usage, cost)));
     this.#settle(null, answer.usage, false, cost);
+  }
+
+  #answerWith(attempt: Attempt, body: Buffer): void {
+    this.#firstContentAt = performance.now();
+    this.#client.answer(body, attempt.planned.endpoint.provider.name);
   }
 
   /** Nothing said and nothing to explain it: worth another try while there is somewhere to try (DESIGN 6). */
@@ -211,7 +240,11 @@ export class Relay implements AttemptOwner {
     this.#log.end(attempt, error, error.failure ?? error.type);
     this.#attempt = null;
     if (this.#committed) this.#broke(attempt, error);
-    else this.#next(error);
+    else if (attempt.output?.whole && refusesStream(error) && this.#log.count < MAX_ATTEMPTS) {
+      // The client has asked for no stream: the request stands.
+      askWhole(attempt.planned.endpoint);
+      this.#begin();
+    } else this.#next(error);
   }
 
   /** Another endpoint could go on where a stream breaks: what is said has to be written down. */
@@ -324,8 +357,7 @@ export class Relay implements AttemptOwner {
       flowing: attempt?.output?.flowing ?? false,
       complete: attempt?.output?.decoder.progress.complete ?? false,
       paused,
-      firstTokenBinds:
-        attempt?.planned.firstTokenBinds === true || (this.#route.hasAlternative && this.#log.count < MAX_ATTEMPTS),
+      firstTokenBinds: attempt !== null && this.#firstTokenBinds(attempt.planned),
     };
   }
 

@@ -13,6 +13,20 @@ import { ToolCallStream } from './tool-call-stream.ts';
 const DONE = '[DONE]';
 const CLOSE_BRACE = 0x7d;
 const LF = 0x0a;
+/** Of a chunk without choices: what each chunk says, what is written at the end, and padding. */
+const SAID_ELSEWHERE: ReadonlySet<string> = new Set([
+  'id',
+  'object',
+  'created',
+  'model',
+  'choices',
+  'usage',
+  'system_fingerprint',
+  'service_tier',
+  'obfuscation',
+  'provider_metadata',
+  'x_groq',
+]);
 const NULL_USAGE = Buffer.from(',"usage":null}');
 
 /**
@@ -35,6 +49,8 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   readonly #held: string[] = [];
   #tools: ToolCallStream | null = null;
   #usageJson: string | null = null;
+  /** Members of chunks without choices. */
+  #kept: Map<string, unknown> | null = null;
   #created: number | null = null;
 
   constructor(context: StreamContext) {
@@ -71,7 +87,10 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     this.#observe(chunk);
     const choices = chunk.choices;
     // The usage chunk, and Azure's first chunk with filter results: clients index choices[0] (WIRE 2.19).
-    if (!Array.isArray(choices) || choices.length === 0) return;
+    if (!Array.isArray(choices) || choices.length === 0) {
+      this.#keep(chunk);
+      return;
+    }
     const intact = this.#putRight(choices) && !repaired;
     if (choices.some((choice) => isFinished(choice))) this.#split(chunk, choices, out);
     else if (intact && (chunk.usage ?? null) === null) this.#pass(data, chunk, out);
@@ -88,6 +107,15 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     // The later number wins.
     this.usage = usage;
     if (this.#context.includeUsage) this.#usageJson = JSON.stringify(chunk.usage);
+  }
+
+  /** A chunk without choices is not sent: what it alone says goes out with the metadata. */
+  #keep(chunk: Completion): void {
+    for (const [name, value] of Object.entries(chunk)) {
+      if (value === null || SAID_ELSEWHERE.has(name)) continue;
+      this.#kept ??= new Map();
+      this.#kept.set(name, value);
+    }
   }
 
   /** Puts roles and tool calls right, in place; true when nothing had to be. */
@@ -187,7 +215,9 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     const top = metadata.atTop ? `,"provider_metadata":${metadata.json}` : '';
     const delta = `{"provider_metadata":${metadata.json}}`;
     const nullUsage = includeUsage ? ',"usage":null' : '';
-    out.text(`data: ${head}"choices":[{"index":0,"delta":${delta},"finish_reason":null}]${nullUsage}${top}}\n\n`);
+    const kept = this.#kept === null ? '' : `,${JSON.stringify(Object.fromEntries(this.#kept)).slice(1, -1)}`;
+    const choice = `{"index":0,"delta":${delta},"finish_reason":null}`;
+    out.text(`data: ${head}"choices":[${choice}]${nullUsage}${kept}${top}}\n\n`);
     for (const frame of this.#held) out.text(frame);
     if (this.#usageJson !== null) out.text(`data: ${head}"choices":[],"usage":${this.#usageJson}}\n\n`);
     out.text('data: [DONE]\n\n');

@@ -5,8 +5,12 @@ import { ConfigError, configPath, issueLine } from '@headgate/core/config';
 import { createRequestClient } from '@headgate/core/redis';
 import { requireSecret } from '@headgate/core/snapshot';
 import { createLogger, type Logger } from '@headgate/core/telemetry';
+import type { Budget } from '@headgate/proto/api_key';
+import { AdminSettingsError, startAdminApi } from './admin/admin-api.ts';
+import type { Listener } from './admin/listener.ts';
 import { type DesiredState, readDesiredState } from './desired-state.ts';
 import { startHealthServer } from './health-server.ts';
+import { RollUpLoop } from './ledger/roll-up-loop.ts';
 import { ActiveProbes } from './probes/active-probes.ts';
 import { Reconciler } from './reconciler.ts';
 import { FileWatcher } from './watch-file.ts';
@@ -31,8 +35,17 @@ async function main(): Promise<void> {
   reconciler.start();
   const probes = new ActiveProbes({ redisUrl: redis.url, prefix: redis.prefix, secret, log }, desired.snapshot);
   void probes.start();
+  const rollUp = new RollUpLoop(client, redis.prefix, desired.loaded.config.ledger, log);
+  rollUp.start();
 
   let current = desired;
+  const adminApi = await openAdminApi({
+    client,
+    prefix: redis.prefix,
+    secret,
+    log,
+    groupBudgets: () => groupBudgets(current),
+  });
   const watched = configPath({ env, cwd }).path;
   const watcher = new FileWatcher(watched, () => {
     const next = reread(current, secret, cwd, watched, log);
@@ -42,6 +55,7 @@ async function main(): Promise<void> {
     current = next;
     reconciler.change(next);
     probes.change(next.snapshot);
+    rollUp.change(next.loaded.config.ledger);
   });
   watcher.start();
   log.info('control started', { configFile: desired.loaded.file });
@@ -51,7 +65,7 @@ async function main(): Promise<void> {
   watcher.stop();
   healthServer?.close();
   healthServer?.closeAllConnections();
-  await Promise.all([reconciler.stop(), probes.stop()]);
+  await Promise.all([reconciler.stop(), probes.stop(), rollUp.stop(), adminApi?.close()]);
   client.disconnect();
   await log.flush();
   process.exit(0);
@@ -130,6 +144,25 @@ async function openHealthServer(reconciler: Reconciler, log: Logger): Promise<Se
     await log.flush();
     process.exit(EXIT_CONFIG);
   }
+}
+
+async function openAdminApi(options: Parameters<typeof startAdminApi>[1]): Promise<Listener | null> {
+  try {
+    return await startAdminApi(process.env, options);
+  } catch (error) {
+    if (!(error instanceof AdminSettingsError)) throw error;
+    options.log.error(error.message);
+    await options.log.flush();
+    process.exit(EXIT_CONFIG);
+  }
+}
+
+function groupBudgets({ snapshot }: DesiredState): ReadonlyMap<string, Budget> {
+  return new Map(
+    Object.entries(snapshot.limits?.groups ?? {}).flatMap(([name, { budget }]) =>
+      budget === undefined ? [] : [[name, budget] as const],
+    ),
+  );
 }
 
 /** A signal, or the end of the process that started us. */

@@ -315,9 +315,9 @@ export declare type UpdateKeyRequest = Message<"headgate.v1.UpdateKeyRequest"> &
   /**
    * Present: refused when the key has been changed since it was shown with this etag.
    *
-   * @generated from field: string etag = 12;
+   * @generated from field: optional string etag = 12;
    */
-  etag: string;
+  etag?: string | undefined;
 };
 
 /**

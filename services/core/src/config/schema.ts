@@ -262,6 +262,16 @@ export const configSchema = mapping({
   health: mapping({ breaker: breaker.prefault({}), probes: probes.prefault({}) })
     .prefault({})
     .describe('When an endpoint counts as broken, and how it comes back.'),
+  ledger: mapping({
+    generationHours: whole('a whole number of hours', 1, 8_760)
+      .default(72)
+      .describe('How long single generations can be asked for.'),
+    reportDays: whole('a whole number of days', 1, 3_660)
+      .default(400)
+      .describe('How long the sums of a day are kept, those of an hour for at most 35 days.'),
+  })
+    .prefault({})
+    .describe('How long it is known what was used; what is kept already stays for as long as was said then.'),
   network: mapping({
     allowPrivateFileUrls: flag()
       .default(false)

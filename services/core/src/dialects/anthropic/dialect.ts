@@ -15,7 +15,7 @@ export const anthropic: Dialect = {
   authorization: 'header',
   continuesAssistant: (request, target) => continuesAssistant(request, target.model),
   encodeChat(request, target, media) {
-    const { body, warnings, betas } = anthropicBody(request, target, media);
+    const { body, warnings, betas } = anthropicBody(request, target, media, { tiers: true });
     const key = target.credentials.apiKey;
     return {
       url: `${target.baseUrl}/v1/messages`,

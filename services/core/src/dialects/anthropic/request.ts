@@ -23,7 +23,12 @@ const DEFAULT_MAX_TOKENS = 8_192;
 const LARGEST_DEFAULT = 32_000;
 
 /** An OpenAI request as the body of the Messages API. Throws a GatewayError (400) for what the API cannot take. */
-export function anthropicBody(request: ChatRequest, target: Target, media: FetchedMedia): AnthropicBody {
+export function anthropicBody(
+  request: ChatRequest,
+  target: Target,
+  media: FetchedMedia,
+  { tiers }: { /** Other surfaces than Anthropic's own know no service tiers. */ readonly tiers: boolean },
+): AnthropicBody {
   const chat = fullBody(request);
   const fields = new Fields(chat, target.provider);
   const controls = readControls(chat);
@@ -54,7 +59,8 @@ export function anthropicBody(request: ChatRequest, target: Target, media: Fetch
   };
   if (controls.autoCache) markAutomatically(body);
   limitCacheMarks(body, fields);
-  serviceTier(body, fields);
+  if (tiers) serviceTier(body, fields);
+  else noTier(fields);
   const { betas, own } = ownOptions(chat.providerOptions?.[target.provider] ?? chat.providerOptions?.anthropic);
   Object.assign(body, own);
   return { body, warnings: fields.finish(), betas };
@@ -128,18 +134,31 @@ function stopSequences(stop: readonly string[], fields: Fields): Pick<MessageCre
   return usable.length > 0 ? { stop_sequences: usable } : {};
 }
 
+/** What Anthropic is told of the end user, so that it can tell abuse from use. */
 function identity(controls: Controls, fields: Fields): Pick<MessageCreateParams, 'metadata'> {
-  fields.take('user');
+  const field = fields.take('user') === undefined ? 'safety_identifier' : 'user';
   fields.take('safety_identifier');
-  return controls.user === null ? {} : { metadata: { user_id: controls.user } };
+  const identifier = fields.takeOption('safetyIdentifier');
+  if (identifier !== undefined && controls.user !== null && controls.user !== identifier) {
+    fields.warn(field, 'replaced by providerOptions.gateway.safetyIdentifier');
+  }
+  const id = identifier ?? controls.user;
+  return id === null ? {} : { metadata: { user_id: id } };
 }
 
+/** https://platform.claude.com/docs/en/api/service-tiers */
 function serviceTier(body: Omit<MessageCreateParams, 'model'>, fields: Fields): void {
-  const tier = fields.take('service_tier');
+  const { tier, path } = fields.takeTier();
   if (tier === 'auto' || tier === 'priority') body.service_tier = 'auto';
   else if (tier === 'default') body.service_tier = 'standard_only';
   else if (tier === 'fast') body.speed = 'fast';
-  else if (tier !== undefined) fields.warn('service_tier', `${String(tier)} is not offered by the provider, dropped`);
+  else if (tier !== undefined) fields.warn(path, `${String(tier)} is not offered by the provider, dropped`);
+}
+
+function noTier(fields: Fields): void {
+  const { tier, path } = fields.takeTier();
+  if (tier === undefined || tier === 'auto' || tier === 'default') return;
+  fields.warn(path, `${String(tier)} is not offered by the provider, dropped`);
 }
 
 /** `providerOptions.<provider>`: the provider's own fields, taken as they are; they replace ours. */

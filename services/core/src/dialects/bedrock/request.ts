@@ -162,10 +162,11 @@ function topK({ thinks }: ReasoningDecision, model: string, fields: Fields): Rec
   return {};
 }
 
+/** https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html */
 function serviceTier(fields: Fields): Pick<ConverseBody, 'serviceTier'> {
-  const tier = fields.take('service_tier');
+  const { tier, path } = fields.takeTier();
   if (tier === 'default' || tier === 'flex' || tier === 'priority') return { serviceTier: { type: tier } };
   if (tier !== undefined && tier !== 'auto')
-    fields.warn('service_tier', `${String(tier)} is not offered by the provider, dropped`);
+    fields.warn(path, `${String(tier)} is not offered by the provider, dropped`);
   return {};
 }

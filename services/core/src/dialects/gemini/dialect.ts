@@ -12,7 +12,7 @@ export const gemini: Dialect = {
   authorization: 'header',
   remoteMedia: googleUrlsToFetch,
   encodeChat(request, target, media) {
-    const { body, warnings } = geminiBody(request, target, media, { labels: false });
+    const { body, warnings } = geminiBody(request, target, media, 'studio');
     const key = target.credentials.apiKey;
     const model = target.model.includes('/') ? target.model : `models/${target.model}`;
     return {

@@ -16,19 +16,27 @@ export interface GeminiBody extends GeminiTools {
   contents: Content[];
   systemInstruction?: Content;
   generationConfig?: Generation;
+  /** Google AI Studio only. */
   serviceTier?: `${ServiceTier}`;
   safetySettings?: SafetySetting[];
   /** Vertex only. */
   labels?: Record<string, string>;
 }
 
-/** An OpenAI request as Gemini's. Throws a GatewayError (400) for what Gemini cannot take. */
+export interface GeminiRequest {
+  readonly body: GeminiBody;
+  /** Flat name, value list; beside those that every request has. */
+  readonly headers: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** An OpenAI request as Gemini's, at Google AI Studio or on Vertex. Throws a GatewayError (400) for what Gemini cannot take. */
 export function geminiBody(
   request: ChatRequest,
   target: Target,
   media: FetchedMedia,
-  { labels }: { readonly labels: boolean },
-): { body: GeminiBody; warnings: readonly string[] } {
+  surface: 'studio' | 'vertex',
+): GeminiRequest {
   const chat = fullBody(request);
   const fields = new Fields(chat, target.provider);
   const controls = readControls(chat);
@@ -42,24 +50,34 @@ export function geminiBody(
     ...format.config,
     ...(thinking === null ? {} : { thinkingConfig: thinking }),
   };
+  const tier = serviceTier(fields);
   const body: GeminiBody = {
     contents,
     ...(system.length > 0 ? { systemInstruction: { parts: system } } : {}),
     ...encodeTools(controls, fields),
     ...(Object.keys(generation).length > 0 ? { generationConfig: generation } : {}),
-    ...serviceTier(fields),
-    ...(labels ? encodeLabels(controls, fields) : {}),
+    ...(tier !== null && surface === 'studio' ? { serviceTier: tier } : {}),
+    ...(surface === 'vertex' ? encodeLabels(controls, fields) : {}),
   };
   if (fields.take('logprobs') === true) fields.warn('logprobs', 'not taken over from the provider, dropped');
   addOwnOptions(body, chat, target, fields);
-  return { body, warnings: fields.finish() };
+  return { body, headers: surface === 'vertex' ? tierHeaders(tier) : [], warnings: fields.finish() };
 }
 
-function serviceTier(fields: Fields): Pick<GeminiBody, 'serviceTier'> {
-  const tier = fields.take('service_tier');
-  if (tier === undefined || tier === 'auto') return {};
-  if (tier === 'default') return { serviceTier: 'standard' };
-  if (tier === 'flex' || tier === 'priority') return { serviceTier: tier };
-  fields.warn('service_tier', `${String(tier)} is not offered by the provider, dropped`);
-  return {};
+type Tier = 'standard' | 'flex' | 'priority';
+
+function serviceTier(fields: Fields): Tier | null {
+  const { tier, path } = fields.takeTier();
+  if (tier === undefined || tier === 'auto') return null;
+  if (tier === 'default') return 'standard';
+  if (tier === 'flex' || tier === 'priority') return tier;
+  fields.warn(path, `${String(tier)} is not offered by the provider, dropped`);
+  return null;
 }
+
+/**
+ * Vertex reads the tier from a header alone (https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo and
+ * .../priority-paygo); what a project has bought is used up before. Without the header it is the standard.
+ */
+const tierHeaders = (tier: Tier | null): readonly string[] =>
+  tier === 'flex' || tier === 'priority' ? ['x-vertex-ai-llm-shared-request-type', tier] : [];

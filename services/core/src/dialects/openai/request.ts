@@ -1,7 +1,7 @@
 import { type ChatRequest, fullMember, readReasoning } from '../../chat/index.ts';
 import { arrayElements, type Edit, findMember, removeMembers } from '../../json/index.ts';
 import type { EncodedRequest, FetchedMedia, Target } from '../dialect.ts';
-import { adaptFields, type FieldChanges, schemaInstruction } from './compatible/fields.ts';
+import { adaptFields, type FieldChanges, passOptions, schemaInstruction } from './compatible/fields.ts';
 import { HistoryRules } from './compatible/history.ts';
 import { type Preset, presetOf } from './compatible/presets.ts';
 import { messageEdits, toolEdits } from './messages.ts';
@@ -68,6 +68,7 @@ function fieldChanges(request: ChatRequest, target: Target, preset: Preset, warn
   if (effort !== undefined) set.set('reasoning_effort', JSON.stringify(effort));
   if (outline.response_format?.type === 'json') set.set('response_format', legacyJsonFormat(request));
   adaptFields(request, preset, { set, drop }, warnings);
+  passOptions(request, preset, { set, drop }, warnings);
   for (const [key, value] of ownOptions(request, target.provider, warnings)) {
     set.set(key, JSON.stringify(value));
     drop.delete(key);

@@ -20,6 +20,11 @@ const READ_ELSEWHERE = new Set([
   'reasoning_effort',
 ]);
 
+/** Options of `providerOptions.gateway` that only the provider can act on. */
+type PassedOption = 'serviceTier' | 'safetyIdentifier';
+const PASSED_OPTIONS: readonly PassedOption[] = ['serviceTier', 'safetyIdentifier'];
+const pathOf = (option: PassedOption): string => `providerOptions.gateway.${option}`;
+
 /**
  * Keeps account of a request's top-level fields, so that nothing vanishes (DESIGN 5, law 2): a field is taken by the
  * dialect, or it is in the warnings.
@@ -41,6 +46,20 @@ export class Fields {
     return this.#body[name] ?? undefined;
   }
 
+  /** As `take`, of those options of the gateway that only the provider can act on. */
+  takeOption(option: PassedOption): string | undefined {
+    this.#taken.add(pathOf(option));
+    return this.#body.providerOptions?.gateway?.[option];
+  }
+
+  /** The tier asked for, by the gateway's option or else by OpenAI's field, and where it stands; undefined when none is. */
+  takeTier(): { readonly tier: unknown; readonly path: string } {
+    const field = this.take('service_tier');
+    const option = this.takeOption('serviceTier');
+    if (option === undefined) return { tier: field, path: 'service_tier' };
+    return { tier: option, path: pathOf('serviceTier') };
+  }
+
   /** Says that a value reaches the provider otherwise than it was asked for, or not at all. */
   warn(path: string, what: string): void {
     this.warnings.push(`${path}: ${what}`);
@@ -55,6 +74,11 @@ export class Fields {
     for (const [name, value] of Object.entries(this.#body)) {
       if (value === null || value === undefined || this.#taken.has(name)) continue;
       this.warn(name, `not taken by the provider ${this.#provider}, dropped`);
+    }
+    for (const option of PASSED_OPTIONS) {
+      const path = pathOf(option);
+      if (this.#taken.has(path) || this.#body.providerOptions?.gateway?.[option] === undefined) continue;
+      this.warn(path, `not taken by the provider ${this.#provider}, dropped`);
     }
     return this.warnings;
   }

@@ -27,17 +27,11 @@ export const vertex: Dialect = {
     publisherOf(target) === 'anthropic' && continuesAssistant(request, target.model),
   encodeChat(request, target, media) {
     const publisher = publisherOf(target);
-    const { method, body, warnings, betas } =
+    const { method, body, warnings, extra } =
       publisher === 'anthropic' ? claude(request, target, media) : gemini(request, target, media);
     return {
       url: `${target.baseUrl}/v1/${modelPath(target, publisher)}:${method}`,
-      headers: [
-        'content-type',
-        'application/json',
-        'accept-encoding',
-        'identity',
-        ...(betas.length > 0 ? ['anthropic-beta', betas.join(',')] : []),
-      ],
+      headers: ['content-type', 'application/json', 'accept-encoding', 'identity', ...extra],
       body: Buffer.from(JSON.stringify(body)),
       warnings,
     };
@@ -58,17 +52,20 @@ interface Encoded {
   readonly method: string;
   readonly body: object;
   readonly warnings: readonly string[];
-  readonly betas: readonly string[];
+  /** Headers of this kind of model's own, flat. */
+  readonly extra: readonly string[];
 }
 
 function claude(request: ChatRequest, target: Target, media: FetchedMedia): Encoded {
-  const { body, warnings, betas } = anthropicBody(request, target, media);
+  const { body, warnings, betas } = anthropicBody(request, target, media, { tiers: false });
   const method = request.stream ? 'streamRawPredict' : 'rawPredict';
-  return { method, body: { anthropic_version: ANTHROPIC_VERSION, ...body }, warnings, betas };
+  const extra = betas.length > 0 ? ['anthropic-beta', betas.join(',')] : [];
+  return { method, body: { anthropic_version: ANTHROPIC_VERSION, ...body }, warnings, extra };
 }
 
 function gemini(request: ChatRequest, target: Target, media: FetchedMedia): Encoded {
-  return { method: geminiMethod(request.stream), betas: [], ...geminiBody(request, target, media, { labels: true }) };
+  const { body, headers, warnings } = geminiBody(request, target, media, 'vertex');
+  return { method: geminiMethod(request.stream), body, warnings, extra: headers };
 }
 
 /** A model may be named in full (a tuned one's `projects/.../endpoints/...`), or from its kind on (`endpoints/...`). */

@@ -46,6 +46,25 @@ export function adaptFields(request: ChatRequest, preset: Preset, changes: Field
   adaptReasoning(request, preset, changes, warnings);
 }
 
+/** Options of the gateway that only the provider can act on: they stand in place of the client's own fields. */
+export function passOptions(
+  { outline }: ChatRequest,
+  preset: Preset,
+  { set, drop }: FieldChanges,
+  warnings: string[],
+): void {
+  const { serviceTier, safetyIdentifier } = outline.providerOptions?.gateway ?? {};
+  const pass = (option: string, field: string, value: string | undefined, isTaken: boolean): void => {
+    if (value === undefined) return;
+    if (isTaken) {
+      set.set(field, JSON.stringify(value));
+      drop.delete(field);
+    } else warnings.push(`providerOptions.gateway.${option}: not taken by this provider, dropped`);
+  };
+  pass('serviceTier', 'service_tier', serviceTier, serviceTier !== undefined && preset.tiers.includes(serviceTier));
+  pass('safetyIdentifier', 'safety_identifier', safetyIdentifier, !preset.refuses.includes('safety_identifier'));
+}
+
 function adaptLimit(
   { outline }: ChatRequest,
   { limit }: Preset,

@@ -33,6 +33,8 @@ export interface Preset {
   readonly renamed: Readonly<Record<string, string>>;
   /** Fields that it refuses. */
   readonly refuses: readonly string[];
+  /** Of `providerOptions.gateway.serviceTier`: those that its `service_tier` knows. */
+  readonly tiers: readonly string[];
   /** Models may print their thinking into the text, between tags. */
   readonly thinkTags: boolean;
 }
@@ -53,6 +55,7 @@ const OPENAI: Preset = {
   mostTemperature: 2,
   renamed: {},
   refuses: [],
+  tiers: ['flex', 'priority'],
   thinkTags: false,
 };
 
@@ -81,6 +84,7 @@ const COMPATIBLE: Preset = {
   limit: 'max_tokens',
   developer: false,
   refuses: OF_OPENAI,
+  tiers: [],
 };
 
 /** By well-known name. Each from the provider's own API reference. */
@@ -114,9 +118,20 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
       ...COMPATIBLE,
       limit: 'max_completion_tokens',
       refuses: [...OF_OPENAI, 'logit_bias', 'logprobs', 'top_logprobs'],
+      // https://console.groq.com/docs/service-tiers
+      tiers: ['flex'],
     },
   ],
-  ['xai', { ...COMPATIBLE, limit: 'any', refuses: OF_OPENAI.filter((name) => name !== 'web_search_options') }],
+  [
+    'xai',
+    {
+      ...COMPATIBLE,
+      limit: 'any',
+      refuses: OF_OPENAI.filter((name) => name !== 'web_search_options'),
+      // https://docs.x.ai/developers/advanced-api-usage/priority-processing
+      tiers: ['priority'],
+    },
+  ],
   [
     'deepseek',
     {
@@ -130,7 +145,8 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
     },
   ],
   ['together', COMPATIBLE],
-  ['fireworks', { ...COMPATIBLE, refuses: [...OF_OPENAI, 'service_tier'] }],
+  // https://docs.fireworks.ai/serverless/serverless-modes
+  ['fireworks', { ...COMPATIBLE, refuses: [...OF_OPENAI, 'service_tier'], tiers: ['priority'] }],
   [
     'cerebras',
     {
@@ -138,6 +154,8 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
       limit: 'max_completion_tokens',
       mostTemperature: 1.5,
       refuses: [...OF_OPENAI, 'frequency_penalty', 'presence_penalty', 'logit_bias'],
+      // https://inference-docs.cerebras.ai/capabilities/service-tiers
+      tiers: ['flex', 'priority'],
     },
   ],
   [

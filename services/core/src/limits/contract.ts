@@ -6,7 +6,7 @@ export type SubjectKind = 'key' | 'group' | 'user' | 'model' | 'provider';
 /** Whom a request is accounted to; one request has several. */
 export interface Subject {
   readonly kind: SubjectKind;
-  /** Unique within its kind; becomes part of key names in Redis, hashed where it is the caller's text. */
+  /** Unique within its kind; becomes part of key names in Redis, where it is hashed if it is the caller's own text. */
   readonly id: string;
   /** What stands in messages, such as the key's name. */
   readonly name: string;
@@ -17,8 +17,8 @@ export interface Subject {
 /** What a request is expected to use at most. */
 export interface Demand {
   readonly tokens: number;
-  /** 10^-12 US dollars; 0n where no price is known. */
-  readonly money: bigint;
+  /** 10^-9 US dollars, rounded up; 0 where no price is known. */
+  readonly money: number;
 }
 
 export interface AdmitOptions {

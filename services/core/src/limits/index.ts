@@ -1,1 +1,15 @@
-export type * from './contract.ts';
+export type {
+  Admission,
+  AdmitOptions,
+  Demand,
+  Gauge,
+  Limiter,
+  LimitStatus,
+  Refusal,
+  Subject,
+  SubjectKind,
+} from './contract.ts';
+export { LearnedOutput } from './learned-output.ts';
+export { type LimiterCounters, type LimiterOptions, RedisLimiter } from './limiter.ts';
+export { nanoCost, nanoDollars, windowAt } from './units.ts';
+export { isRefusal } from './wait-queue.ts';

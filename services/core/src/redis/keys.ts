@@ -15,6 +15,7 @@ export interface RedisKeys {
   readonly changes: string;
   readonly health: HealthKeys;
   readonly ledger: LedgerKeys;
+  readonly limits: LimitKeys;
   /** Under which BullMQ keeps its queues: `<queues>:<queue>:...`. */
   readonly queues: string;
 }
@@ -34,6 +35,15 @@ export interface HealthKeys {
   minuteSlice(minute: number): string;
   /** The same of a quarter of an hour, counts only. `quarter` is since the epoch. */
   quarterSlice(quarter: number): string;
+}
+
+export interface LimitKeys {
+  /** Sorted set: replica -> when it was last seen. */
+  readonly replicas: string;
+  /** Hash: state of the buckets and budgets of one subject, `kind:id`. */
+  buckets(subject: string): string;
+  /** Hash: replica -> `slots:expiry` of one subject. */
+  slots(subject: string): string;
 }
 
 export interface LedgerKeys {
@@ -67,6 +77,11 @@ export function redisKeys(prefix: string): RedisKeys {
       summaries: `${health}:measured:summaries`,
       minuteSlice: (minute) => `${health}:measured:minute:${minute}`,
       quarterSlice: (quarter) => `${health}:measured:quarter:${quarter}`,
+    },
+    limits: {
+      replicas: `${prefix}:{limits}:replicas`,
+      buckets: (subject) => `${prefix}:{limit:${subject}}:buckets`,
+      slots: (subject) => `${prefix}:{limit:${subject}}:slots`,
     },
     ledger: {
       stream: `${ledger}:stream`,

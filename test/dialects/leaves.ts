@@ -444,6 +444,8 @@ const GATEWAY: readonly Leaf[] = [
   leaf('providerOptions.gateway.models', ['a/c'], { settled: 'gateway' }),
   leaf('providerOptions.gateway.tags', ['t'], { settled: 'gateway' }),
   leaf('providerOptions.gateway.user', 'user-7', { settled: 'gateway' }),
+  ...values('providerOptions.gateway.serviceTier', ['flex', 'priority']),
+  leaf('providerOptions.gateway.safetyIdentifier', 'user-7'),
   leaf('providerOptions.gateway.strict', true, { settled: 'gateway' }),
   leaf('providerOptions.gateway.caching', 'auto', {
     context: { messages: [{ role: 'system', content: 'S.' }, user('Hello.')] },

@@ -5,15 +5,31 @@ export interface ToldCall {
   arguments: string;
 }
 
+/** What a client has been told of one member of `reasoning_details`. */
+export interface ToldDetail {
+  /** Its text or summary. */
+  text: string;
+  /** Nothing may be added to it any more. */
+  signed: boolean;
+}
+
 /** What a client has been told of one choice. */
 export interface ToldChoice {
   content: string;
   reasoning: string;
-  /** The texts of `reasoning_details`, joined. */
-  details: string;
+  /** By `detailKey`. */
+  readonly details: Map<string, ToldDetail>;
   refusal: string;
-  /** By index. */
+  /** By index, in the order in which they were opened. */
   readonly calls: Map<number, ToldCall>;
+  /** How many. */
+  annotations: number;
+  /** The highest index of `reasoning_details`; -1 without any. */
+  lastDetail: number;
+  /** Some of `reasoning_details` is readable by its provider only. */
+  encrypted: boolean;
+  /** There were thoughts behind the beginning of the answer itself. */
+  thoughtLate: boolean;
 }
 
 interface DeltaCall {
@@ -29,6 +45,7 @@ export interface ToldDelta {
   readonly reasoning_content?: unknown;
   readonly reasoning_details?: unknown;
   readonly refusal?: unknown;
+  readonly annotations?: unknown;
   readonly tool_calls?: readonly DeltaCall[] | null | undefined;
   readonly function_call?: unknown;
   readonly audio?: unknown;
@@ -55,7 +72,17 @@ export class Transcript {
   at(index: number): ToldChoice {
     let choice = this.choices.get(index);
     if (!choice) {
-      choice = { content: '', reasoning: '', details: '', refusal: '', calls: new Map() };
+      choice = {
+        content: '',
+        reasoning: '',
+        details: new Map(),
+        refusal: '',
+        calls: new Map(),
+        annotations: 0,
+        lastDetail: -1,
+        encrypted: false,
+        thoughtLate: false,
+      };
       this.choices.set(index, choice);
     }
     return choice;
@@ -66,7 +93,10 @@ export class Transcript {
   }
 
   reasoning(choice: number, text: string): void {
-    if (this.#takes(text)) this.at(choice).reasoning += text;
+    if (text === '' || !this.#takes(text)) return;
+    const told = this.at(choice);
+    told.reasoning += text;
+    if (hasBegun(told)) told.thoughtLate = true;
   }
 
   refusal(choice: number, text: string): void {
@@ -74,8 +104,18 @@ export class Transcript {
   }
 
   detail(choice: number, detail: unknown): void {
+    if (typeof detail !== 'object' || detail === null) return;
     const text = detailText(detail);
-    if (text !== '' && this.#takes(text)) this.at(choice).details += text;
+    const { index, data, signature } = detail as { index?: unknown; data?: unknown; signature?: unknown };
+    const told = this.at(choice);
+    const key = detailKey(detail);
+    const known = told.details.get(key) ?? { text: '', signed: false };
+    told.details.set(key, known);
+    if (text !== '' && this.#takes(text)) known.text += text;
+    if (signature) known.signed = true;
+    if (data !== undefined) told.encrypted = true;
+    if (typeof index === 'number') told.lastDetail = Math.max(told.lastDetail, index);
+    if (hasBegun(told)) told.thoughtLate = true;
   }
 
   call(choice: number, index: number, id: string, name: string): void {
@@ -85,6 +125,10 @@ export class Transcript {
   arguments(choice: number, index: number, fragment: string): void {
     const call = this.at(choice).calls.get(index);
     if (call && this.#takes(fragment)) call.arguments += fragment;
+  }
+
+  annotation(choice: number): void {
+    this.at(choice).annotations++;
   }
 
   /** Something was told that no other endpoint will repeat. */
@@ -102,8 +146,9 @@ export class Transcript {
     if (typeof reasoning === 'string') this.reasoning(choice, reasoning);
     if (typeof refusal === 'string') this.refusal(choice, refusal);
     if (Array.isArray(delta.reasoning_details)) for (const one of delta.reasoning_details) this.detail(choice, one);
+    if (Array.isArray(delta.annotations)) this.at(choice).annotations += delta.annotations.length;
     if (tool_calls) for (const call of tool_calls) this.#call(choice, call);
-    if (delta.function_call || delta.audio || delta.images) this.#unrepeatable = true;
+    if (delta.function_call || delta.audio || isFilled(delta.images)) this.#unrepeatable = true;
   }
 
   #call(choice: number, { index = 0, id, function: called }: DeltaCall): void {
@@ -119,6 +164,17 @@ export class Transcript {
     this.#characters += text.length;
     return this.#characters <= MOST_CHARACTERS;
   }
+}
+
+const hasBegun = ({ content, refusal, calls }: ToldChoice): boolean =>
+  content !== '' || refusal !== '' || calls.size > 0;
+
+const isFilled = (value: unknown): boolean => Boolean(value) && !(Array.isArray(value) && value.length === 0);
+
+/** Pieces with the same one are joined (WIRE 2.8). */
+export function detailKey(detail: object): string {
+  const { type, index } = detail as { type?: unknown; index?: unknown };
+  return `${String(type)} ${String(index)}`;
 }
 
 /** What of a piece of `reasoning_details` (WIRE 2.8) is text that comes in fragments. */

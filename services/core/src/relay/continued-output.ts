@@ -1,9 +1,10 @@
 import type { AnswerMetadata, StreamDecoder, Transcript } from '../dialects/index.ts';
 import { type GatewayError, toGatewayError } from '../errors/index.ts';
 import type { AttemptOutput } from './attempt-output.ts';
+import type { RealignmentOptions } from './choice-realignment.ts';
 import { shorterAnswer } from './failures.ts';
 import { FrameBuffer } from './frame-buffer.ts';
-import { Realignment, type RealignmentOptions } from './realignment.ts';
+import { Realignment } from './realignment.ts';
 
 const closing = new FrameBuffer(8 * 1024);
 
@@ -12,6 +13,7 @@ export class ContinuedOutput implements AttemptOutput {
   readonly decoder: StreamDecoder;
   readonly transcript: Transcript;
   readonly #realignment: Realignment;
+  #flowing = false;
   /** Cut already, not yet sent. */
   #last = '';
 
@@ -22,11 +24,14 @@ export class ContinuedOutput implements AttemptOutput {
   }
 
   get flowing(): boolean {
-    return this.#realignment.saidMore;
+    return this.#flowing;
   }
 
   take(frames: FrameBuffer): Buffer | null {
+    // What is only repeated shows as well that the provider speaks.
+    this.#flowing = this.decoder.progress.hasContent;
     const text = this.#realignment.pass(frames.view().toString('utf8'));
+    this.#realignment.commit();
     return text === '' ? null : Buffer.from(text);
   }
 

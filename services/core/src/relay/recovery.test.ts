@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
+import type { EndpointTimeouts } from '../catalog/index.ts';
 import { UpstreamPools } from '../upstream/index.ts';
 import {
   DONE,
@@ -79,6 +80,7 @@ describe('a stream that breaks behind content', () => {
     /** Of the second endpoint; default openai. */
     readonly dialect?: string;
     readonly model?: string;
+    readonly timeouts?: Partial<EndpointTimeouts>;
   }
 
   /** Runs a request over one OpenAI endpoint and, behind it, others. */
@@ -89,6 +91,7 @@ describe('a stream that breaks behind content', () => {
       const dialect = i === 0 ? 'openai' : (options.dialect ?? 'openai');
       const one = model('a', [dialect === 'openai' ? provider.baseUrl : provider.baseUrl.replace('/v1', '')], {
         dialect,
+        ...(options.timeouts ? { timeouts: options.timeouts } : {}),
       });
       const [endpoint] = one.endpoints;
       assert.ok(endpoint);
@@ -293,6 +296,75 @@ describe('a stream that breaks behind content', () => {
     const running = await relay([[breaksAfter(text('a'))], [silent], [says('ab')]]);
     assert.equal((await running.settled).error, null);
     assert.equal(running.sink.content, 'ab');
+  });
+
+  it('has all the time it needs to repeat what was said, as long as it speaks', async () => {
+    const slowly: Script = async (socket) => {
+      socket.write(STREAM_HEAD + ROLE);
+      for (const letter of 'abcdefgh') {
+        socket.write(text(letter));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      socket.write(text('i') + delta({}, 'stop') + DONE + STREAM_END);
+    };
+    const running = await relay([[breaksAfter(text('abcdefgh'))], [slowly], [silent]], {
+      timeouts: { firstTokenMs: 100 },
+    });
+    const { error, attempts } = await running.settled;
+    assert.deepEqual([error, attempts, running.sink.content], [null, 2, 'abcdefghi']);
+  });
+
+  it('is not waited for when the last endpoint stalls while it repeats', async () => {
+    const stalls: Script = (socket) => void socket.write(STREAM_HEAD + ROLE + text('a'));
+    const running = await relay([[breaksAfter(text('abc'))], [stalls]], { timeouts: { streamStallMs: 40 } });
+    const { error, attempts } = await running.settled;
+    assert.deepEqual([error?.code, attempts], ['stream_broken', 2]);
+    assert.deepEqual(running.health.told.slice(-1), ['p1:up stream_broken']);
+  });
+
+  it('is not routed around a refusal of its content', async () => {
+    const refuses = fails(400, { code: 'content_filter', message: 'No.' });
+    const running = await relay([[breaksAfter(text('a'))], [refuses], [says('ab')]]);
+    const { error, attempts } = await running.settled;
+    assert.deepEqual([error?.code, running.sink.errorFrame?.code, attempts], ['content_filter', 'content_filter', 2]);
+    assert.equal(providers[2]?.requests.length, 0);
+  });
+
+  it('passes by an endpoint that cannot take the request', async () => {
+    // Taken by some that speak OpenAI, unknown to Claude.
+    const running = await relay([[breaksAfter(text('a'))], [claudeSays('ab')]], {
+      dialect: 'anthropic',
+      model: 'claude-sonnet-4-20250514',
+      body: { reasoning_effort: 'default' },
+    });
+    const { error, attempts } = await running.settled;
+    assert.deepEqual([error?.code, attempts], ['stream_broken', 2]);
+    assert.equal(providers[1]?.requests.length, 0);
+  });
+
+  it('loses nothing that came in the same read as something senseless', async () => {
+    const senseless = delta({ content: 'lost' }, 'insufficient_system_resource');
+    const running = await relay([[breaksAfter(text('a'), senseless)], [says('ablost!')]]);
+    assert.equal((await running.settled).error, null);
+    assert.equal(running.sink.content, 'ablost!');
+  });
+
+  it('waits for a client that does not read, whoever goes on', async () => {
+    const flood = Array.from({ length: 2_000 }, (_, i) => text(`${i} `)).join('');
+    const whole = `a${Array.from({ length: 2_000 }, (_, i) => `${i} `).join('')}`;
+    const long: Script = (socket) =>
+      void socket.write(STREAM_HEAD + ROLE + text('a') + flood + delta({}, 'stop') + DONE + STREAM_END);
+    const running = await relay([[breaksAfter(text('a'))], [long]]);
+    running.sink.accepts = false;
+    await once(running.sink.events, 'write');
+    const written = running.sink.writes.length;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // What was read when the pause came may still go out.
+    assert.ok(running.sink.writes.length - written <= 2, 'it is held back');
+    running.sink.accepts = true;
+    running.relay.clientDrained();
+    assert.equal((await running.settled).error, null);
+    assert.equal(running.sink.content, whole);
   });
 
   it('with a whole answer of usage and finish reasons where the second has them', async () => {

@@ -259,6 +259,7 @@ export class Relay implements AttemptOwner {
     this.#recovery ??= Recovery.of(this.#request, output?.transcript ?? null, planned, error);
     const recovery = this.#recovery;
     if (recovery === null) this.#giveUp(error);
+    else if (recovering && error.failure === 'content_filter') this.#giveUp(error);
     else if (!recovery.possible || error.failure === undefined) this.#giveUp(recovery.brokenBy);
     else if (this.#prefilled && error.failure === 'bad_request' && recovery.refused(planned.endpoint.key)) {
       if (this.#log.count < MAX_ATTEMPTS) this.#begin();
@@ -270,8 +271,9 @@ export class Relay implements AttemptOwner {
   #goOn(recovery: Recovery, error: GatewayError, afresh: boolean): void {
     const now = performance.now();
     const circumstances = { attempts: this.#log.count, now, deadlineAt: this.#deadlineAt, random: Math.random() };
-    const retries = afresh && (error.failure === 'overloaded' || error.failure === 'rate_limited');
-    const waitMs = retries ? this.#route.after(error, circumstances) : this.#route.leave(error, circumstances);
+    // One endpoint's refusal of the request says nothing of the next one: another has taken it.
+    const ordinary = afresh && error.failure !== 'bad_request';
+    const waitMs = ordinary ? this.#route.after(error, circumstances) : this.#route.leave(error, circumstances);
     if (waitMs !== null) {
       this.#beginIn(waitMs);
       return;

@@ -93,8 +93,11 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     }
     const intact = this.#putRight(choices) && !repaired;
     if (choices.some((choice) => isFinished(choice))) this.#split(chunk, choices, out);
-    else if (intact && (chunk.usage ?? null) === null) this.#pass(data, chunk, out);
-    else this.#write(chunk, out);
+    else {
+      this.#takeDown(choices);
+      if (intact && (chunk.usage ?? null) === null) this.#pass(data, chunk, out);
+      else this.#write(chunk, out);
+    }
   }
 
   #observe(chunk: Completion): void {
@@ -142,7 +145,6 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
         if (this.#tools.putRight(index, delta.tool_calls)) intact = false;
       }
       if (!this.hasContent && hasContent(delta)) this.hasContent = true;
-      this.#context.transcript?.delta(index, delta as ToldDelta);
     }
     return intact;
   }
@@ -163,8 +165,10 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     out.bytes(head.replacement);
     out.bytes(data, head.length, end);
     out.text(tail);
-    if (this.hasContent && !chunk.choices?.[0]?.delta?.tool_calls) {
-      this.#plain.learn(data, head.replacement, head.length, end, tail, chunk.choices?.[0]?.index ?? 0);
+    const [choice] = chunk.choices ?? [];
+    // What it says beside the text, every chunk like it would be taken to say again.
+    if (this.hasContent && choice?.delta && !hasContent({ ...choice.delta, content: null })) {
+      this.#plain.learn(data, head.replacement, head.length, end, tail, choice.index ?? 0);
     }
   }
 
@@ -181,7 +185,16 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
         this.#finish(chunk, { ...choice, delta: {}, ...(says ? { logprobs: null } : {}) }, choice.index ?? 0, reason);
       }
     }
-    if (open.length > 0) this.#write({ ...chunk, choices: open }, out);
+    if (open.length === 0) return;
+    this.#takeDown(open);
+    this.#write({ ...chunk, choices: open }, out);
+  }
+
+  /** Only what is written is taken down. */
+  #takeDown(choices: readonly Choice[]): void {
+    const { transcript } = this.#context;
+    if (!transcript) return;
+    for (const { index, delta } of choices) if (delta) transcript.delta(index ?? 0, delta as ToldDelta);
   }
 
   #finish(chunk: Completion, choice: Choice, index: number, reason: string): void {

@@ -119,6 +119,7 @@ export class ChunkStream implements AnswerSink {
   }
 
   annotation(choice: number, annotation: Readonly<Record<string, unknown>>): void {
+    this.#context.transcript?.annotation(choice);
     this.#delta(choice, `"annotations":[${JSON.stringify(annotation)}]`);
   }
 

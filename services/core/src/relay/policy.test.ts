@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type FailureClass, GatewayError } from '../errors/index.ts';
-import { finalError, nextStep, retryDelayMs, spreadMs } from './policy.ts';
+import { finalError, MAX_ATTEMPTS, nextStep, retryDelayMs, spreadMs } from './policy.ts';
 
 const SEED = Number(process.env.FC_SEED ?? 20_260);
 
@@ -78,6 +78,13 @@ describe('finalError', () => {
     );
     assert.equal(finalError([auth]).shouldRetry, undefined, 'nothing was retried');
     assert.equal(finalError([limited(1), deadline]).message, 'late');
+  });
+
+  it('tells SDKs so, too, when every attempt that may be made found a rate limit', () => {
+    const list = (count: number) => Array.from({ length: count }, () => limited(500));
+    assert.equal(finalError(list(MAX_ATTEMPTS - 1)).shouldRetry, undefined, 'they wait as they are asked to');
+    const { status, retryAfterMs, shouldRetry } = finalError(list(MAX_ATTEMPTS));
+    assert.deepEqual([status, retryAfterMs, shouldRetry], [429, 500, false]);
   });
 
   it("is the caller's own fault as it was found", () => {

@@ -49,7 +49,7 @@ export const spreadMs = (waitMs: number, random: number): number => Math.floor(r
  */
 export function finalError(failures: readonly GatewayError[], waitMs?: number): GatewayError {
   const last = failures.findLast(({ failure }) => failure !== 'rate_limited');
-  if (!last) return rateLimited(failures.at(-1), waitMs);
+  if (!last) return rateLimited(failures, waitMs);
   if (isAnswer(last) || failures.length < 2) return withWait(last);
   return withWait(last, { shouldRetry: false });
 }
@@ -58,8 +58,11 @@ export function finalError(failures: readonly GatewayError[], waitMs?: number): 
 export const isAnswer = ({ failure }: GatewayError): boolean =>
   failure === 'bad_request' || failure === 'content_filter' || failure === 'context_length';
 
-function rateLimited(last: GatewayError | undefined, waitMs: number | undefined): GatewayError {
-  if (last) return withWait(last, { retryAfterMs: waitMs ?? last.retryAfterMs ?? DEFAULT_RETRY_MS });
+function rateLimited(failures: readonly GatewayError[], waitMs: number | undefined): GatewayError {
+  const last = failures.at(-1);
+  const retryAfterMs = waitMs ?? last?.retryAfterMs ?? DEFAULT_RETRY_MS;
+  // Waiting has been tried, as often as it may be.
+  if (last) return withWait(last, { retryAfterMs, ...(failures.length >= MAX_ATTEMPTS ? { shouldRetry: false } : {}) });
   return new GatewayError('no_provider_available', 'No provider could be tried.', { retryAfterMs: DEFAULT_RETRY_MS });
 }
 

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { idle, metrics, total } from '../resilience/observe.ts';
+import { type Stack, startStack } from '../support/stack.ts';
+import { assertFailed, assertWhole } from './checks.ts';
+import { ask, type Outcome, reference } from './client.ts';
+import { configFor } from './configuration.ts';
+import { upstreamModel } from './providers.ts';
+import { RUNS, type Run } from './runs.ts';
+import { TOKENS } from './table.ts';
+import { SCALE } from './timing.ts';
+
+/** Situations at one time: most of them wait most of the time. */
+const AT_ONCE = 12;
+
+let stack: Stack;
+const whole: { run: Run; outcome: Outcome }[] = [];
+
+before(async () => {
+  stack = await startStack({ simulators: 2, config: (simulators) => configFor(simulators) });
+});
+
+after(() => stack?.stop());
+
+async function play(run: Run): Promise<void> {
+  for (const side of ['primary', 'secondary'] as const) {
+    const { faults, simulator, name } = run.sides[side];
+    // The newest rule wins, and the first fault is the first to happen.
+    for (const { fault, times } of [...faults].reverse()) {
+      await stack.simulator(simulator).fault({ match: { model: name }, fault, times: times ?? null });
+    }
+  }
+  const messages = [{ role: 'user', content: `[[sim tokens=${TOKENS} tps=600]] Tell me about canals, ${run.id}.` }];
+  const calm = await reference(stack.simulator(1).url, { messages });
+  assert.ok(calm.text.length > TOKENS);
+  const outcome = await ask(stack, { model: run.model, messages, stream: run.stream, ...run.request });
+  const received = { primary: await receivedBy(run, 'primary'), secondary: await receivedBy(run, 'secondary') };
+  if (run.expected.kind === 'failed') assertFailed(run, run.expected, outcome, received, calm.text);
+  else {
+    assertWhole(run, run.expected, outcome, received, calm.text);
+    whole.push({ run, outcome });
+  }
+}
+
+async function receivedBy({ sides }: Run, side: 'primary' | 'secondary'): Promise<number> {
+  const { simulator, name, provider, fallback } = sides[side];
+  const models = fallback ? [name, upstreamModel(provider, fallback)] : [name];
+  const requests = await Promise.all(models.map((model) => stack.simulator(simulator).requests({ model })));
+  return requests.flat().length;
+}
+
+describe(`the situations of DESIGN 6, times ${SCALE} of real`, { concurrency: AT_ONCE }, () => {
+  for (const run of RUNS) test(`${run.title}`, () => play(run));
+});
+
+test('the bill: each provider is paid for the answers that it gave, and for nothing else', async () => {
+  const samples = await metrics(stack);
+  const providers = new Set(RUNS.flatMap(({ pair }) => [pair.primary, pair.secondary]));
+  for (const provider of providers) {
+    for (const [type, member] of [
+      ['input', 'prompt_tokens'],
+      ['output', 'completion_tokens'],
+    ] as const) {
+      const billed = total(samples, 'gateway_tokens_total', { gateway_provider: provider, gateway_token_type: type });
+      const answered = whole.filter(({ outcome }) => outcome.gateway?.routing.finalProvider === provider);
+      const used = answered.reduce((sum, { outcome }) => sum + (outcome.usage?.[member] ?? 0), 0);
+      assert.equal(billed, used, `${type} tokens of ${provider}`);
+      assert.ok(used > 0);
+    }
+  }
+});
+
+test('nothing is left open', async () => {
+  await idle(stack);
+  for (const simulator of stack.simulators) assert.equal((await simulator.stats()).openRequests, 0);
+});

@@ -5,9 +5,12 @@ import { type ChatResult, chat, question } from './chat-client.ts';
 import { configuration, pairsOf, targetOf } from './configuration.ts';
 import { idle, metrics, total } from './observe.ts';
 
-const PAIRS = 60;
+const PAIRS = 80;
 /** What one test does to its providers must not send the next one past them. */
 const nextPair = pairsOf(PAIRS);
+
+/** Ample for processes that have just started, with all tests of a group upon them at once. */
+const FIRST_TOKEN_MS = 1_000;
 
 let stack: Stack;
 
@@ -17,7 +20,7 @@ before(async () => {
       configuration(simulator, {
         pairs: PAIRS,
         server: { requestTimeoutMs: 5_000 },
-        timeouts: { connectMs: 1_000, firstTokenMs: 250, streamStallMs: 1_000 },
+        timeouts: { connectMs: 1_000, firstTokenMs: FIRST_TOKEN_MS, streamStallMs: 1_000 },
       }),
   });
 });
@@ -44,9 +47,7 @@ const FAULTS: readonly (readonly [fault: string, status: number | undefined, att
   ['reset=before', undefined, 2],
   ['reset=after', 200, 2],
   ['empty', 200, 1],
-];
-/** What only a stream has, or what only a stream does not wait for. */
-const STREAM_FAULTS: typeof FAULTS = [
+  // A whole answer is asked for as a stream while another provider is left, so that these are noticed there, too.
   ['hang', undefined, 1],
   ['silent', 200, 1],
   ['slow=3000', undefined, 1],
@@ -59,8 +60,18 @@ const STREAM_FAULTS: typeof FAULTS = [
   ['stream-error=0', 200, 2],
 ];
 
+/** Behind content: only a whole answer can still begin anew elsewhere as if nothing had been. */
+const LATE_FAULTS: typeof FAULTS = [
+  ['cut=7', 200, 1],
+  ['tear=7', 200, 1],
+  ['reset=7', 200, 1],
+  ['stall=7', 200, 1],
+  ['malformed=7', 200, 1],
+  ['stream-error=7', 200, 2],
+];
+
 for (const stream of [false, true]) {
-  const faults = stream ? [...FAULTS, ...STREAM_FAULTS] : FAULTS;
+  const faults = stream ? FAULTS : [...FAULTS, ...LATE_FAULTS];
   describe(`another provider takes over, ${stream ? 'stream' : 'JSON'}`, { concurrency: true }, () => {
     for (const [fault, status, attempts] of faults) {
       test(fault, async () => {
@@ -90,6 +101,46 @@ for (const stream of [false, true]) {
         assert.equal(metadata.cost, calm.metadata?.cost, 'failed attempts cost nothing');
       });
     }
+
+    test('when all fail the last failure that tells something is the answer', async () => {
+      const all = async (alpha: string, beta: string): Promise<ChatResult> =>
+        chat(targetOf(stack), {
+          model: nextPair().model,
+          stream,
+          messages: question(`[[sim ${alpha} for=one]] [[sim ${beta} for=two]] Who answers?`),
+        });
+      const limited = await all('status=429 retry-after=9', 'status=429 retry-after=4');
+      assert.equal(limited.status, 429);
+      assert.equal(limited.headers['retry-after-ms'], '4000', 'the first that may be asked again');
+      assert.equal((await all('status=500', 'status=429')).status, 502, '429 only when every one was 429');
+      assert.equal((await all('status=429', 'status=503')).status, 503);
+      const refused = await all('status=500', 'status=401');
+      assert.equal(refused.status, 502);
+      assert.equal(refused.headers['x-should-retry'], 'false', 'the gateway has retried already');
+    });
+
+    test('an attempt that ran out of time is marked as such', async () => {
+      const answer = await ask(nextPair().model, stream, 'hang');
+      const [first] = answer.metadata?.routing.attempts ?? [];
+      assert.equal(first?.providerTimeout, true);
+      assert.equal(first.error, 'PROVIDER_TIMEOUT');
+    });
+
+    for (const [says, fault] of [
+      ['says one word after the other', 'tps=14'],
+      ['thinks first', 'think=40 tps=28'],
+    ] as const) {
+      test(`a provider that ${says} is waited for`, async () => {
+        const { model, alpha } = nextPair();
+        const calm = await ask(nextPair().model, stream, '');
+        const begun = performance.now();
+        const answer = await ask(model, stream, fault);
+        assert.ok(performance.now() - begun > FIRST_TOKEN_MS);
+        assert.equal(answer.text, calm.text);
+        assert.equal(answer.headers['x-headgate-provider'], alpha);
+        assert.equal(answer.metadata?.routing.attempts.length, 1);
+      });
+    }
   });
 
   test(`what another provider would refuse, too, is not asked of it, ${stream ? 'stream' : 'JSON'}`, async () => {
@@ -103,31 +154,7 @@ for (const stream of [false, true]) {
       assert.equal((await stack.simulator().requests({ since })).length, 1, fault);
     }
   });
-
-  test(`when all fail the last failure that tells something is the answer, ${stream ? 'stream' : 'JSON'}`, async () => {
-    const all = async (alpha: string, beta: string): Promise<ChatResult> =>
-      chat(targetOf(stack), {
-        model: nextPair().model,
-        stream,
-        messages: question(`[[sim ${alpha} for=one]] [[sim ${beta} for=two]] Who answers?`),
-      });
-    const limited = await all('status=429 retry-after=9', 'status=429 retry-after=4');
-    assert.equal(limited.status, 429);
-    assert.equal(limited.headers['retry-after-ms'], '4000', 'the first that may be asked again');
-    assert.equal((await all('status=500', 'status=429')).status, 502, '429 only when every one was 429');
-    assert.equal((await all('status=429', 'status=503')).status, 503);
-    const refused = await all('status=500', 'status=401');
-    assert.equal(refused.status, 502);
-    assert.equal(refused.headers['x-should-retry'], 'false', 'the gateway has retried already');
-  });
 }
-
-test('an attempt that ran out of time is marked as such', async () => {
-  const answer = await ask(nextPair().model, true, 'hang');
-  const [first] = answer.metadata?.routing.attempts ?? [];
-  assert.equal(first?.providerTimeout, true);
-  assert.equal(first.error, 'PROVIDER_TIMEOUT');
-});
 
 test('one request is one in the metrics, however many attempts it took', async () => {
   const { model, alpha, beta } = nextPair();

@@ -80,6 +80,8 @@ export interface ChatAnswer {
   readonly responseModel: string | null;
   /** Some choice has text, a tool call, a refusal or the like. */
   readonly hasContent: boolean;
+  /** The tier that served the request, by OpenAI's name where it has one (`default`, `flex`, `priority`); null where it is not said. */
+  readonly serviceTier: string | null;
 }
 
 /** JSON texts made by the relay once the outcome is known. */
@@ -127,6 +129,8 @@ export interface StreamProgress {
   readonly finishReasons: readonly string[];
   readonly responseId: string | null;
   readonly responseModel: string | null;
+  /** The tier that served the request, by OpenAI's name where it has one (`default`, `flex`, `priority`); null where it is not said. */
+  readonly serviceTier: string | null;
 }
 
 export interface ErrorAnswer {

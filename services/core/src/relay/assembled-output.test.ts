@@ -187,6 +187,25 @@ describe('a whole answer, asked for while another endpoint is left', () => {
     assert.deepEqual(running.health.told, ['a0:up began', 'a0:up abandoned']);
   });
 
+  it('says which tier served it, when that is not the ordinary one or another was asked for', async () => {
+    const tiers: [served: string, asked: object, said: string | undefined][] = [
+      ['default', {}, undefined],
+      ['default', { service_tier: 'priority' }, 'default'],
+      ['default', { providerOptions: { gateway: { serviceTier: 'flex' } } }, 'default'],
+      ['flex', {}, 'flex'],
+    ];
+    for (const [service_tier, body, said] of tiers) {
+      const streamed = frame({ id: 'up', choices: [{ index: 0, delta: { content: 'x' } }], service_tier });
+      const whole = answers(200, { ...completion('x'), service_tier });
+      for (const scripts of [[[writes(streamed, FINISH, USAGE, DONE, STREAM_END)], [silent]], [[whole]]]) {
+        const running = ask(await endpoints(scripts), { body });
+        await running.settled;
+        const { provider_metadata: metadata } = answer(running).choices[0].message;
+        assert.deepEqual([metadata.gateway.serviceTier, answer(running).service_tier], [said, service_tier]);
+      }
+    }
+  });
+
   describe('of an endpoint that does not stream', () => {
     const whole = answers(200, completion('all of it'));
 

@@ -20,6 +20,7 @@ export class AttemptLog {
   readonly #records: AttemptRecord[] = [];
   #observation: AttemptObservation | null = null;
   #warnings: readonly string[] = [];
+  #serviceTier: string | null = null;
   /** When the open attempt's request went out. */
   #openSince: number | null = null;
   #upstreamMs = 0;
@@ -90,6 +91,7 @@ export class AttemptLog {
     Object.assign(record, { endTime: Date.now(), statusCode: attempt?.status ?? null, error });
     if (this.#openSince !== null) this.#upstreamMs += now - this.#openSince;
     this.#openSince = null;
+    this.#serviceTier = result?.serviceTier ?? null;
     const { planned } = record;
     if (planned.credentialType === 'system') reportAttempt(this.#request.health, planned, attempt, error, result);
     this.#observation?.ended({
@@ -124,10 +126,18 @@ export class AttemptLog {
       costUsd,
       warnings: plan.warnings.length === 0 ? this.#warnings : [...plan.warnings, ...this.#warnings],
       hasUsage: usage !== null,
+      serviceTier: this.#tierWorthSaying(),
       simulated,
       resumed: this.resumed,
     });
     return { json, atTop: metadataAtTop };
+  }
+
+  /** The ordinary one is, where another one was asked for. */
+  #tierWorthSaying(): string | null {
+    const { service_tier: asked, providerOptions } = this.#request.chat.outline;
+    const isAsked = typeof asked === 'string' || providerOptions?.gateway?.serviceTier !== undefined;
+    return this.#serviceTier === 'default' && !isAsked ? null : this.#serviceTier;
   }
 }
 

@@ -19,6 +19,7 @@ const input = (rest: Partial<MetadataInput>): MetadataInput => ({
   costUsd: null,
   warnings: [],
   hasUsage: false,
+  serviceTier: null,
   simulated: false,
   resumed: false,
   ...rest,

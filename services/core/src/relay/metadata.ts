@@ -23,6 +23,8 @@ export interface MetadataInput {
   readonly costUsd: string | null;
   readonly warnings: readonly string[];
   readonly hasUsage: boolean;
+  /** The tier that served it; null where that is not worth saying. */
+  readonly serviceTier: string | null;
   /** The simulator answers because no provider is configured. */
   readonly simulated: boolean;
   /** The answer is of more than one attempt: a stream broke and was taken up. */
@@ -41,6 +43,7 @@ export function metadataJson(input: MetadataInput): string {
   const sort = plan.sort === null ? '' : `"sort":${JSON.stringify(plan.sort)},`;
   const cost = costUsd === null ? '' : `"cost":"${costUsd}","marketCost":"${costUsd}",`;
   const source = input.hasUsage ? ',"usageSource":"provider"' : '';
+  const tier = input.serviceTier === null ? '' : `,"serviceTier":${JSON.stringify(input.serviceTier)}`;
   const affinity = plan.affinity === null ? '' : `,"affinity":"${plan.affinity}"`;
   const resumed = input.resumed ? ',"resumed":true' : '';
   const warnings = input.warnings.length > 0 ? `,"warnings":${JSON.stringify(input.warnings)}` : '';
@@ -50,7 +53,7 @@ export function metadataJson(input: MetadataInput): string {
     `${answered ? headOf(answered, plan) : ''}${sort}` +
     `"attempts":[${attempts.join(',')}],"modelAttemptCount":${models.length},"modelAttempts":[${models.join(',')}],` +
     `"totalProviderAttemptCount":${attempts.length}},${cost}"generationId":"${input.generationId}"` +
-    `${source}${affinity}${resumed}${warnings}${simulated}}}`
+    `${source}${tier}${affinity}${resumed}${warnings}${simulated}}}`
   );
 }
 

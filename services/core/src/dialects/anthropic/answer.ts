@@ -2,7 +2,7 @@ import { type AnswerSink, jsonObject, unreadableAnswer } from '../translation/in
 import { type Block, Blocks } from './blocks.ts';
 import { providerFailure } from './error.ts';
 import { finishReason } from './stop-reason.ts';
-import { type AnthropicUsage, usageFromAnthropic } from './usage.ts';
+import { type AnthropicUsage, tellUsage } from './usage.ts';
 
 interface Message {
   readonly type?: string;
@@ -24,10 +24,7 @@ export function tellMessage(body: Buffer, sink: AnswerSink): void {
   message.content.forEach((block, i) => {
     blocks.start(i, block);
   });
-  if (message.usage) {
-    const usage = usageFromAnthropic(message.usage);
-    if (usage) sink.usage(usage);
-  }
+  if (message.usage) tellUsage(message.usage, sink);
   if (typeof message.stop_reason === 'string') sink.finish(0, finishReason(message.stop_reason));
 }
 

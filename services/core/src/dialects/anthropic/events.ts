@@ -2,7 +2,7 @@ import { type AnswerSink, type EventTeller, jsonObject, unreadableEvent } from '
 import { type Block, Blocks } from './blocks.ts';
 import { providerFailure } from './error.ts';
 import { finishReason } from './stop-reason.ts';
-import { type AnthropicUsage, mergeUsage, usageFromAnthropic } from './usage.ts';
+import { type AnthropicUsage, mergeUsage, tellUsage } from './usage.ts';
 
 interface StreamEvent {
   readonly type?: string;
@@ -55,8 +55,7 @@ export class AnthropicEvents implements EventTeller {
   #count(usage: AnthropicUsage | undefined, sink: AnswerSink): void {
     if (!usage) return;
     this.#usage = mergeUsage(this.#usage, usage);
-    const buckets = usageFromAnthropic(this.#usage);
-    if (buckets) sink.usage(buckets);
+    tellUsage(this.#usage, sink);
   }
 }
 

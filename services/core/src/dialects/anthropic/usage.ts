@@ -1,4 +1,5 @@
 import type { Usage } from '../../chat/index.ts';
+import type { AnswerSink } from '../translation/index.ts';
 
 /** Counts as the API sends them, in `message_start` and again in `message_delta`; any may be missing or null. */
 export interface AnthropicUsage {
@@ -6,6 +7,7 @@ export interface AnthropicUsage {
   readonly output_tokens?: number | null;
   readonly cache_read_input_tokens?: number | null;
   readonly cache_creation_input_tokens?: number | null;
+  readonly service_tier?: string | null;
   readonly output_tokens_details?: { readonly thinking_tokens?: number | null } | null;
 }
 
@@ -27,4 +29,11 @@ export function usageFromAnthropic(usage: AnthropicUsage): Usage | null {
     output: Math.max(0, (usage.output_tokens ?? 0) - (thinking ?? 0)),
     reasoning: thinking,
   };
+}
+
+/** Tells what it cost, and at which tier. */
+export function tellUsage(usage: AnthropicUsage, sink: AnswerSink): void {
+  const buckets = usageFromAnthropic(usage);
+  if (buckets) sink.usage(buckets);
+  if (usage.service_tier) sink.servedBy(usage.service_tier === 'standard' ? 'default' : usage.service_tier);
 }

@@ -6,7 +6,7 @@ import { usageFromConverse } from './usage.ts';
 
 /** Tells a whole answer of Converse. Throws a GatewayError when it is none. `model`: the provider's own id. */
 export function tellAnswer(body: Buffer, model: string, sink: AnswerSink): void {
-  const { output, stopReason, usage, trace } = parse(body);
+  const { output, stopReason, usage, trace, serviceTier } = parse(body);
   const content = output?.message?.content;
   if (!Array.isArray(content)) throw unreadableAnswer('it has no content');
   if (trace?.promptRouter?.invokedModelId) sink.identity(null, trace.promptRouter.invokedModelId);
@@ -17,6 +17,7 @@ export function tellAnswer(body: Buffer, model: string, sink: AnswerSink): void 
   blocks.end();
   const counted = usageFromConverse(usage);
   if (counted) sink.usage(counted);
+  if (serviceTier?.type) sink.servedBy(serviceTier.type);
   if (typeof stopReason === 'string') sink.finish(0, finishReason(stopReason));
 }
 

@@ -58,9 +58,10 @@ export class ConverseEvents implements EventTeller {
     }
   }
 
-  #count({ usage, trace }: StreamEvent, sink: AnswerSink): void {
+  #count({ usage, trace, serviceTier }: StreamEvent, sink: AnswerSink): void {
     const counted = usageFromConverse(usage);
     if (counted) sink.usage(counted);
+    if (serviceTier?.type) sink.servedBy(serviceTier.type);
     if (trace?.promptRouter?.invokedModelId) sink.identity(null, trace.promptRouter.invokedModelId);
     this.#counted = true;
   }

@@ -6,7 +6,7 @@ import { type Citations, CitationTeller } from './citations.ts';
 import { errorIn, googleFailure } from './error.ts';
 import { finishReason } from './finish-reason.ts';
 import { REASONING_FORMAT } from './signatures.ts';
-import { type GeminiUsage, mergeUsage, usageFromGemini } from './usage.ts';
+import { type GeminiUsage, mergeUsage, servedTier, usageFromGemini } from './usage.ts';
 
 /** `GenerateContentResponse`, whole or one chunk of a stream. */
 interface Response {
@@ -69,6 +69,8 @@ export class GeminiAnswer implements EventTeller {
     this.#usage = mergeUsage(this.#usage, usage);
     const buckets = usageFromGemini(this.#usage);
     if (buckets) sink.usage(buckets);
+    const tier = servedTier(this.#usage);
+    if (tier !== null) sink.servedBy(tier);
   }
 
   /** The prompt was blocked: there is no candidate, and the answer is a refusal. */

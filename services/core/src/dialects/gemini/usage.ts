@@ -1,8 +1,12 @@
-import type { GenerateContentResponseUsageMetadata } from '@google/genai';
+import type { GenerateContentResponseUsageMetadata, ServiceTier, TrafficType } from '@google/genai';
 import type { Usage } from '../../chat/index.ts';
 
 /** Counts as the API sends them, with every chunk anew; any may be missing, and zero is not written. */
 export type GeminiUsage = {
+  /** Vertex; Google AI Studio says `serviceTier`. */
+  readonly trafficType?: `${TrafficType}` | null;
+  readonly serviceTier?: `${ServiceTier}` | null;
+} & {
   readonly [K in
     | 'promptTokenCount'
     | 'cachedContentTokenCount'
@@ -39,6 +43,20 @@ export function usageFromGemini(usage: GeminiUsage): Usage | null {
     reasoning: thoughts,
   };
 }
+
+/** OpenAI's names for Vertex's kinds of traffic; what a project has bought beforehand is no tier of a request. */
+const TIERS: Readonly<Record<string, string>> = {
+  ON_DEMAND: 'default',
+  ON_DEMAND_FLEX: 'flex',
+  ON_DEMAND_PRIORITY: 'priority',
+  standard: 'default',
+  flex: 'flex',
+  priority: 'priority',
+};
+
+/** The tier that served the request; null where it is not said. */
+export const servedTier = ({ trafficType, serviceTier }: GeminiUsage): string | null =>
+  TIERS[serviceTier ?? trafficType ?? ''] ?? null;
 
 const count = (value: number | null | undefined): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;

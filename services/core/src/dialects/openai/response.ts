@@ -43,6 +43,7 @@ class OpenAiAnswer implements ChatAnswer {
   readonly responseId: string | null;
   readonly responseModel: string | null;
   readonly hasContent: boolean;
+  readonly serviceTier: string | null;
   readonly #body: Buffer;
   readonly #members: readonly Member[];
   readonly #context: AnswerContext;
@@ -62,6 +63,7 @@ class OpenAiAnswer implements ChatAnswer {
     this.responseId = typeof completion.id === 'string' ? completion.id : null;
     this.responseModel = typeof completion.model === 'string' ? completion.model : null;
     this.hasContent = choices.some((choice) => hasContent(choice.message));
+    this.serviceTier = typeof completion.service_tier === 'string' ? completion.service_tier : null;
   }
 
   render(metadata: AnswerMetadata): Buffer {

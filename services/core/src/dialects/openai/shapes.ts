@@ -4,6 +4,7 @@ export interface Completion {
   object?: unknown;
   model?: unknown;
   created?: unknown;
+  service_tier?: unknown;
   choices?: Choice[];
   usage?: unknown;
   x_groq?: { usage?: unknown } | null;

@@ -40,6 +40,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   usage: Usage | null = null;
   responseId: string | null = null;
   responseModel: string | null = null;
+  serviceTier: string | null = null;
   readonly #context: StreamContext;
   readonly #head: ChunkHead;
   readonly #plain = new PlainChunks();
@@ -103,6 +104,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
   #observe(chunk: Completion): void {
     if (this.responseId === null && typeof chunk.id === 'string') this.responseId = chunk.id;
     if (this.responseModel === null && typeof chunk.model === 'string') this.responseModel = chunk.model;
+    if (typeof chunk.service_tier === 'string') this.serviceTier = chunk.service_tier;
     // Azure's first chunk, on the prompt's filter, has none.
     if (this.#created === null && typeof chunk.created === 'number' && chunk.created > 0) this.#created = chunk.created;
     const usage = usageFromOpenAi(chunk.usage);

@@ -29,6 +29,8 @@ export interface AnswerSink {
   /** A citation, as OpenAI's `annotations` have it. */
   annotation(choice: number, annotation: Readonly<Record<string, unknown>>): void;
   finish(choice: number, reason: FinishReason): void;
+  /** The tier that served the request, by OpenAI's name where it has one. */
+  servedBy(tier: string): void;
   /** The later one wins; a provider that reports in pieces merges them first. */
   usage(usage: Usage): void;
 }

@@ -15,6 +15,7 @@ export class ChunkStream implements AnswerSink {
   #usage: Usage | null = null;
   #responseId: string | null = null;
   #responseModel: string | null = null;
+  #serviceTier: string | null = null;
   readonly #context: StreamContext;
   readonly #head: string;
   readonly #tail: string;
@@ -60,6 +61,9 @@ export class ChunkStream implements AnswerSink {
       },
       get responseModel() {
         return stream.#responseModel;
+      },
+      get serviceTier() {
+        return stream.#serviceTier;
       },
     };
   }
@@ -125,6 +129,10 @@ export class ChunkStream implements AnswerSink {
 
   finish(choice: number, reason: FinishReason): void {
     this.#choices.at(choice).finishReason = reason;
+  }
+
+  servedBy(tier: string): void {
+    this.#serviceTier = tier;
   }
 
   usage(usage: Usage): void {

@@ -19,6 +19,7 @@ export class CompletionBuilder implements AnswerSink {
   #usage: Usage | null = null;
   #responseId: string | null = null;
   #responseModel: string | null = null;
+  #serviceTier: string | null = null;
   readonly #context: AnswerContext;
   readonly #choices = new Choices();
   readonly #parts = new Map<number, MessageParts>();
@@ -81,6 +82,10 @@ export class CompletionBuilder implements AnswerSink {
     this.#choices.at(choice).finishReason = reason;
   }
 
+  servedBy(tier: string): void {
+    this.#serviceTier = tier;
+  }
+
   usage(usage: Usage): void {
     this.#usage = usage;
   }
@@ -100,6 +105,7 @@ export class CompletionBuilder implements AnswerSink {
       responseId: this.#responseId,
       responseModel: this.#responseModel,
       hasContent: this.#choices.hasContent,
+      serviceTier: this.#serviceTier,
       render: (metadata) => this.#render(metadata),
     };
   }

@@ -54,13 +54,19 @@ export interface ToldDelta {
 
 /** Longer answers are not kept: a stream that breaks behind so much cannot be gone on with. */
 const MOST_CHARACTERS = 1_000_000;
+/** Bytes: some hundred tokens. */
+const MOST_PENDING = 1_024;
 
 /**
  * What one stream has told its client, so that another endpoint can go on where it broke (DESIGN 6). Decoders write it
  * along: a few bytes a chunk, no parsing of its own.
  */
 export class Transcript {
-  readonly choices = new Map<number, ToldChoice>();
+  readonly #choices = new Map<number, ToldChoice>();
+  /** Text that is not yet in its choice. */
+  #bytes: Buffer | null = null;
+  #length = 0;
+  #choice = 0;
   #characters = 0;
   #unrepeatable = false;
 
@@ -69,8 +75,19 @@ export class Transcript {
     return !this.#unrepeatable && this.#characters <= MOST_CHARACTERS;
   }
 
+  /** By index. */
+  get choices(): ReadonlyMap<number, ToldChoice> {
+    this.#flush();
+    return this.#choices;
+  }
+
   at(index: number): ToldChoice {
-    let choice = this.choices.get(index);
+    this.#flush();
+    return this.#of(index);
+  }
+
+  #of(index: number): ToldChoice {
+    let choice = this.#choices.get(index);
     if (!choice) {
       choice = {
         content: '',
@@ -83,13 +100,34 @@ export class Transcript {
         encrypted: false,
         thoughtLate: false,
       };
-      this.choices.set(index, choice);
+      this.#choices.set(index, choice);
     }
     return choice;
   }
 
   content(choice: number, text: string): void {
     if (this.#takes(text)) this.at(choice).content += text;
+  }
+
+  /** The same as UTF-8 in data[start, end): whole letters, no escapes. Made a string of only when somebody asks. */
+  contentBytes(choice: number, data: Buffer, start: number, end: number): void {
+    this.#characters += end - start;
+    if (this.#characters > MOST_CHARACTERS) return;
+    if (choice !== this.#choice || this.#length + end - start > MOST_PENDING) this.#flush();
+    if (end - start > MOST_PENDING) {
+      this.#of(choice).content += data.toString('utf8', start, end);
+      return;
+    }
+    this.#choice = choice;
+    this.#bytes ??= Buffer.allocUnsafeSlow(MOST_PENDING);
+    const bytes = this.#bytes;
+    for (let i = start; i < end; i++) bytes[this.#length++] = data[i] ?? 0;
+  }
+
+  #flush(): void {
+    if (this.#length === 0 || this.#bytes === null) return;
+    this.#of(this.#choice).content += this.#bytes.toString('utf8', 0, this.#length);
+    this.#length = 0;
   }
 
   reasoning(choice: number, text: string): void {

@@ -37,7 +37,7 @@ export class PlainChunks {
     out.bytes(this.#sentBefore);
     out.bytes(data, start, end);
     out.bytes(this.#sentAfter);
-    transcript?.content(this.#choice, data.toString('utf8', start, end));
+    transcript?.contentBytes(this.#choice, data, start, end);
     return true;
   }
 

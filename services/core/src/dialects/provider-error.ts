@@ -54,6 +54,8 @@ export function providerError(fault: ProviderFault): GatewayError {
       }
       return new GatewayError('upstream_error', `The provider ${fault.provider} refused the gateway's credentials.`, {
         ...options,
+        // All that it may tell: a stream is refused where a whole answer might not be.
+        ...(fault.param === 'stream' ? { param: 'stream' } : {}),
         code: 'provider_auth_failed',
       });
     case 'context_length':

@@ -237,6 +237,28 @@ describe('a whole answer, asked for while another endpoint is left', () => {
       });
     }
 
+    it('is asked for again where the credential is not for streams', async () => {
+      const served = await endpoints([[fails(403, { param: 'stream' }), whole], [silent]]);
+      for (const ways of [
+        [true, false],
+        [true, false, false],
+      ]) {
+        const running = ask(served);
+        assert.equal((await running.settled).error, null);
+        assert.deepEqual([asked(first()), second().requests.length], [ways, 0]);
+      }
+    });
+
+    it('is not given up because of a request that is wrong either way', async () => {
+      const wrong = fails(400, { message: "Invalid tool name 'stream it'." });
+      const served = await endpoints([[wrong, wrong, says('Hello')], [silent]]);
+      assert.equal((await ask(served).settled).error?.status, 400);
+      const running = ask(served);
+      await running.settled;
+      assert.equal(contentOf(running), 'Hello');
+      assert.deepEqual(asked(first()), [true, false, true]);
+    });
+
     it('is not asked for as one that would hide what it used', async () => {
       const served = await endpoints([[writes(text('a'), FINISH, DONE, STREAM_END), whole], [silent]]);
       const running = ask(served);

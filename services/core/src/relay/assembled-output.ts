@@ -57,8 +57,11 @@ export function askWhole(endpoint: EndpointEntry): void {
 }
 
 /**
- * Whether a provider refused the stream rather than the request: some models have none, or not together with tools, and OpenAI
- * keeps some from accounts that are not verified. Nothing but the provider's words tells.
+ * Whether a provider seems to refuse the stream rather than the request: some models have none, or not together with tools,
+ * OpenAI keeps some from accounts that are not verified, and AWS has a permission of its own for streams. Nothing but the
+ * provider's words tells, and they may be about something else.
  */
-export const refusesStream = ({ failure, param, message }: GatewayError): boolean =>
-  failure === 'bad_request' && /\bstream/i.test(`${typeof param === 'string' ? param : ''} ${message}`);
+export function refusesStream({ failure, param, message }: GatewayError): boolean {
+  if (failure === 'auth') return param === 'stream';
+  return failure === 'bad_request' && /\bstream/i.test(`${typeof param === 'string' ? param : ''} ${message}`);
+}

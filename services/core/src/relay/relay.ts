@@ -1,3 +1,4 @@
+import type { EndpointEntry } from '../catalog/index.ts';
 import type { ChatRequest, Usage } from '../chat/index.ts';
 import {
   type ChatAnswer,
@@ -44,6 +45,8 @@ export class Relay implements AttemptOwner {
   #committed = false;
   /** Set once a stream broke behind content. */
   #recovery: Recovery | null = null;
+  /** Whose refusal of a stream is being put to the test: a request may be wrong either way. */
+  #refusedStream: EndpointEntry | null = null;
   /** The attempt under way was given the beginning of its answer. */
   #prefilled = false;
   #settled = false;
@@ -120,7 +123,8 @@ export class Relay implements AttemptOwner {
   /** The request, as an endpoint gets it that does not go on with a broken stream. */
   #asked(planned: PlannedAttempt): ChatRequest {
     const { chat } = this.#request;
-    return this.#firstTokenBinds(planned) ? watched(chat, planned.endpoint) : chat;
+    const { endpoint } = planned;
+    return this.#firstTokenBinds(planned) && endpoint !== this.#refusedStream ? watched(chat, endpoint) : chat;
   }
 
   /** Another endpoint could take over from one that is silent, or the client set a limit of its own. */
@@ -215,8 +219,9 @@ export class Relay implements AttemptOwner {
   }
 
   #finishAnswer(attempt: Attempt, answer: ChatAnswer): void {
+    const { endpoint } = attempt.planned;
     // It does not stream, and its next answer may take longer than a first token.
-    if (attempt.output !== null) askWhole(attempt.planned.endpoint);
+    if (attempt.output !== null || endpoint === this.#refusedStream) askWhole(endpoint);
     const cost = this.#finishAttempt(attempt, answer);
     this.#answerWith(attempt, answer.render(this.#log.metadata(answer.usage, cost)));
     this.#settle(null, answer.usage, false, cost);
@@ -242,7 +247,7 @@ export class Relay implements AttemptOwner {
     if (this.#committed) this.#broke(attempt, error);
     else if (attempt.output?.whole && refusesStream(error) && this.#log.count < MAX_ATTEMPTS) {
       // The client has asked for no stream: the request stands.
-      askWhole(attempt.planned.endpoint);
+      this.#refusedStream = attempt.planned.endpoint;
       this.#begin();
     } else this.#next(error);
   }

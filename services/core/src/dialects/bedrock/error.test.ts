@@ -107,3 +107,19 @@ describe('bodies', () => {
     assert.equal(decode(429, { message: 'x' }, { 'retry-after': '2' }).retryAfterMs, 2_000);
   });
 });
+
+describe('a permission that is missing', () => {
+  const denied = (action: string) =>
+    named(
+      403,
+      'AccessDeniedException',
+      `User: arn:aws:iam::1:user/u is not authorized to perform: ${action} on resource: r`,
+    );
+
+  it('says when it is that for streams, and keeps the rest to itself', () => {
+    const { failure, param, message } = denied('bedrock:InvokeModelWithResponseStream');
+    assert.deepEqual([failure, param], ['auth', 'stream']);
+    assert.ok(!message.includes('arn:'));
+    assert.equal(denied('bedrock:InvokeModel').param, null);
+  });
+});

@@ -79,7 +79,8 @@ function fault(
     provider,
     ...rest,
     message,
-    param: null,
+    // Streams need a permission of their own (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html).
+    param: failure === 'auth' && message.includes('bedrock:InvokeModelWithResponseStream') ? 'stream' : null,
     code: type === '' ? null : type,
     failure: tooLong ? 'context_length' : filtered ? 'content_filter' : failure,
   });

@@ -6,6 +6,7 @@ import { EXPLAIN_ROUTE, serveExplain } from './explain.ts';
 import type { Gateway } from './gateway.ts';
 import { serveLive, serveReady } from './health.ts';
 import { serveModel, serveModels } from './models.ts';
+import { serveCredits, serveGeneration, serveReport } from './usage-routes.ts';
 
 /** The request may be read only until the function returns. */
 type Serve = (exchange: Exchange, gateway: Gateway, req: HttpRequest) => void;
@@ -24,6 +25,9 @@ export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeM
   const table: Route[] = [
     { pattern: CHAT_ROUTE, method: 'post', serve: serveChat },
     { pattern: EXPLAIN_ROUTE, method: 'post', serve: serveExplain },
+    { pattern: '/v1/generation', method: 'get', serve: serveGeneration },
+    { pattern: '/v1/credits', method: 'get', serve: serveCredits },
+    { pattern: '/v1/report', method: 'get', serve: serveReport },
     { pattern: '/v1/models', method: 'get', serve: serveModels },
     { pattern: '/v1/models/*', method: 'get', serve: serveModel },
     { pattern: '/health/live', method: 'get', serve: serveLive },

@@ -2,15 +2,19 @@ import type { RoutingTable } from '@headgate/core/catalog';
 import { type ChatRequest, readChatRequest } from '@headgate/core/chat';
 import { GatewayError } from '@headgate/core/errors';
 import type { Principal } from '@headgate/core/identity';
+import { type Admission, isRefusal, nanoCost, type Refusal } from '@headgate/core/limits';
 import { Relay, type RelayOutcome } from '@headgate/core/relay';
 import type { PlanRequest } from '@headgate/core/routing';
 import type { RequestObservation } from '@headgate/core/telemetry';
+import { demandOf, subjectsOf } from './admission.ts';
 import { type CollectedBody, collectBody, releaseBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Current, Gateway } from './gateway.ts';
 import { identify } from './identify.ts';
+import { limitHeaders } from './limit-headers.ts';
 import { type PlannedChat, planChat } from './plan-chat.ts';
 import { reportOutcome } from './report-outcome.ts';
+import { usageRecord } from './usage-record.ts';
 
 export const CHAT_ROUTE = '/v1/chat/completions';
 /** So much earlier than the client's own timeout we give up, so that it gets our answer and not its own error. */
@@ -31,22 +35,24 @@ export function serveChat(exchange: Exchange, gateway: Gateway): void {
     exchange.refuseThrown(thrown);
     observation.ended(refusedEnd(exchange, thrown, principal));
   };
-  let principal: Principal | null = null;
   try {
     const current = gateway.current();
-    const caller = identify(exchange, current.keys);
-    principal = caller;
-    exchange.onGone = () => observation.ended(goneEnd(caller));
-    collectBody(exchange, current.table.server.maxBodyBytes, (body, error) => {
+    const caller = identify(exchange, gateway);
+    let known = caller instanceof Promise ? null : caller;
+    exchange.onGone = () => observation.ended(goneEnd(known));
+    collectBody(exchange, current.table.server.maxBodyBytes, async (body, error) => {
       try {
-        if (body === null) throw error;
-        new ChatCall(exchange, gateway, current, caller, observation, body).start();
+        // Nothing is awaited for a key, or for a token that was seen before.
+        if (caller instanceof Promise) known = await caller;
+        if (exchange.gone) return;
+        if (body === null || known === null) throw error;
+        new ChatCall(exchange, gateway, current, known, observation, body).start();
       } catch (thrown) {
-        refuse(thrown, caller);
+        if (!exchange.gone) refuse(thrown, known);
       }
     });
   } catch (thrown) {
-    refuse(thrown, principal);
+    refuse(thrown, null);
   }
 }
 
@@ -58,6 +64,7 @@ class ChatCall {
   readonly #principal: Principal;
   readonly #observation: RequestObservation;
   readonly #body: CollectedBody;
+  #admission: Admission | null = null;
 
   constructor(
     exchange: Exchange,
@@ -78,18 +85,66 @@ class ChatCall {
   start(): void {
     const { store, start, end } = this.#body;
     const chat = readChatRequest(store, start, end);
-    const { request, plan } = this.#plan(chat);
+    const planned = this.#plan(chat);
     this.#observation.routed({
       operation: 'chat',
       model: chat.model,
       stream: chat.stream,
       keyName: this.#principal.name,
-      plan: plan.keys,
+      plan: planned.plan.keys,
       body: chat.outline,
     });
+    const admitted = this.#admit(chat, planned);
+    if (!(admitted instanceof Promise)) this.#enter(chat, planned, admitted);
+    else {
+      // Redis is asked only where the lease has run out.
+      admitted.then((outcome) => this.#enter(chat, planned, outcome)).catch((thrown) => this.#refuse(thrown));
+    }
+  }
+
+  /** Null where nobody has a limit. */
+  #admit(chat: ChatRequest, { request, plan }: PlannedChat): MaybeLater<Admission | Refusal | null> {
+    const [model] = request.models;
+    const user = chat.outline.providerOptions?.gateway?.user ?? chat.outline.user ?? '';
+    const subjects = model === undefined ? [] : subjectsOf(this.#table, this.#principal, model, user);
+    if (subjects.length === 0) return null;
+    const demand = demandOf(this.#gateway, this.#principal, request, plan, chat.choices);
+    return this.#gateway.limiter.admit(subjects, demand, {
+      onRedisLoss: this.#table.limits.onRedisLoss,
+      deadlineAt: this.#exchange.startedAt + this.#answerWithinMs,
+      queue: this.#principal.queue,
+    });
+  }
+
+  #enter(chat: ChatRequest, planned: PlannedChat, admitted: Admission | Refusal | null): void {
+    const exchange = this.#exchange;
+    if (admitted !== null) exchange.extraHeaders = limitHeaders(admitted.status);
+    if (admitted !== null && isRefusal(admitted)) this.#refuse(admitted.error);
+    else if (exchange.gone) admitted?.release();
+    else {
+      this.#admission = admitted;
+      try {
+        this.#relay(chat, planned);
+      } catch (thrown) {
+        admitted?.release();
+        throw thrown;
+      }
+    }
+  }
+
+  #refuse(thrown: unknown): void {
+    if (this.#exchange.gone) return;
+    this.#exchange.refuseThrown(thrown);
+    this.#observation.ended(refusedEnd(this.#exchange, thrown, this.#principal));
+  }
+
+  get #answerWithinMs(): number {
+    return Math.min(this.#table.server.requestTimeoutMs, clientTimeoutMs(this.#exchange.clientTimeout));
+  }
+
+  #relay(chat: ChatRequest, { request, plan }: PlannedChat): void {
     const exchange = this.#exchange;
     const { requestTimeoutMs, keepAliveCommentMs } = this.#table.server;
-    const answerWithinMs = Math.min(requestTimeoutMs, clientTimeoutMs(exchange.clientTimeout));
     const relay = new Relay(
       {
         chat,
@@ -101,7 +156,7 @@ class ChatCall {
         created: Math.floor(Date.now() / 1000),
         startedAt: exchange.startedAt,
         timeoutMs: requestTimeoutMs,
-        answerWithinMs,
+        answerWithinMs: this.#answerWithinMs,
         keepAliveMs: exchange.keepAliveWish === 'off' ? 0 : keepAliveCommentMs,
         metadataAtTop: exchange.metadataPlace === 'top',
         simulated: this.#table.simulated,
@@ -109,7 +164,7 @@ class ChatCall {
         authorizers: this.#gateway.authorizers,
         allowPrivateFileUrls: this.#table.allowPrivateFileUrls,
         observation: this.#observation,
-        onSettled: (outcome) => this.#settled(request, outcome),
+        onSettled: (outcome) => this.#settled(chat, request, outcome),
       },
       exchange,
     );
@@ -128,8 +183,24 @@ class ChatCall {
     return planned;
   }
 
-  #settled(request: PlanRequest, outcome: RelayOutcome): void {
+  /** What was used takes the place of what was reserved, and is written down. */
+  #account(chat: ChatRequest, outcome: RelayOutcome): void {
+    const { usage, costUsd, attempts, last } = outcome;
+    if (attempts === 0) this.#admission?.release();
+    else {
+      const tokens = usage === null ? 0 : usage.promptTokens + usage.completionTokens;
+      const own = last?.credentialType === 'byok' || costUsd === null;
+      this.#admission?.settle({ tokens, money: own ? 0 : nanoCost(costUsd) });
+    }
+    if (usage !== null && outcome.error === null) {
+      this.#gateway.learnedOutput.learn(this.#principal.id, chat.model, usage.completionTokens / chat.choices);
+    }
+    if (attempts > 0) this.#gateway.usage.write(usageRecord(this.#exchange, this.#principal, chat, outcome));
+  }
+
+  #settled(chat: ChatRequest, request: PlanRequest, outcome: RelayOutcome): void {
     reportOutcome(this.#gateway, request, outcome);
+    this.#account(chat, outcome);
     // With one attempt that ended well, the provider has taken the whole body: see releaseBody.
     if (outcome.attempts === 1 && outcome.error === null && !outcome.clientAborted) releaseBody(this.#body);
     this.#observation.ended({
@@ -149,6 +220,9 @@ class ChatCall {
     });
   }
 }
+
+/** A value, or one that has to be waited for. */
+type MaybeLater<T> = T | Promise<T>;
 
 const randomSeed = (): number => (Math.random() * 2 ** 32) >>> 0;
 
@@ -179,13 +253,13 @@ function refusedEnd(exchange: Exchange, thrown: unknown, principal: Principal | 
   };
 }
 
-function goneEnd(principal: Principal) {
+function goneEnd(principal: Principal | null) {
   return {
     ...nothingDone,
     endedAt: performance.now(),
     status: 499,
     errorType: null,
     clientAborted: true,
-    keyName: principal.name,
+    keyName: principal?.name ?? null,
   };
 }

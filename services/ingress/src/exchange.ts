@@ -30,6 +30,11 @@ export class Exchange implements RelaySink {
   readonly requestId: string;
   readonly generationId: string;
   readonly authorization: string;
+  /** `x-api-key`, as some SDKs send it. */
+  readonly apiKey: string;
+  /** Attribution of the caller's application (WIRE 2.1). */
+  readonly referer: string;
+  readonly title: string;
   readonly contentLength: string;
   readonly traceparent: string;
   readonly tracestate: string;
@@ -37,6 +42,8 @@ export class Exchange implements RelaySink {
   readonly clientTimeout: string;
   readonly metadataPlace: string;
   readonly keepAliveWish: string;
+  /** Headers that every answer to this request carries from now on. */
+  extraHeaders: readonly string[] = [];
   /** Status sent; 0 while none was. */
   status = 0;
   onGone: (() => void) | null = null;
@@ -60,6 +67,9 @@ export class Exchange implements RelaySink {
     this.requestId = ids.requestId;
     this.generationId = ids.generationId;
     this.authorization = req.getHeader('authorization');
+    this.apiKey = req.getHeader('x-api-key');
+    this.referer = req.getHeader('http-referer') || req.getHeader('referer');
+    this.title = req.getHeader('x-title');
     this.contentLength = req.getHeader('content-length');
     this.traceparent = req.getHeader('traceparent');
     this.tracestate = this.traceparent === '' ? '' : req.getHeader('tracestate');
@@ -206,6 +216,7 @@ export class Exchange implements RelaySink {
     res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
     res.writeHeader('x-request-id', this.requestId);
     writeAll(res, headers);
+    writeAll(res, this.extraHeaders);
     writeAll(res, this.#cors);
   }
 }

@@ -2,7 +2,8 @@ import type { HttpRequest } from 'uWebSockets.js';
 import { randomInt } from 'node:crypto';
 import { readChatRequest } from '@headgate/core/chat';
 import { GatewayError } from '@headgate/core/errors';
-import { collectBody, releaseBody } from './body.ts';
+import type { Principal } from '@headgate/core/identity';
+import { type CollectedBody, collectBody, releaseBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { explainDocument } from './explain-document.ts';
 import type { Gateway } from './gateway.ts';
@@ -18,18 +19,22 @@ const MAX_SEED = 2 ** 32;
  * leaves no trace in health or affinity. `?seed=` repeats a plan, as far as health is still the same.
  */
 export function serveExplain(exchange: Exchange, gateway: Gateway, req: HttpRequest): void {
-  const { table, keys } = gateway.current();
-  const principal = identify(exchange, keys);
+  const { table } = gateway.current();
+  const caller = identify(exchange, gateway);
   const seed = readSeed(req.getQuery('seed'));
-  collectBody(exchange, table.server.maxBodyBytes, (body, error) => {
+  const explain = (principal: Principal, body: CollectedBody): void => {
+    const health = gateway.health.view();
+    const chat = readChatRequest(body.store, body.start, body.end);
+    const { request, plan } = planChat(chat, principal, { table, health, affinity: gateway.affinity }, seed);
+    const document = explainDocument(request, plan, health);
+    releaseBody(body);
+    exchange.answerJson(200, JSON.stringify(document));
+  };
+  collectBody(exchange, table.server.maxBodyBytes, async (body, error) => {
     try {
+      const principal = caller instanceof Promise ? await caller : caller;
       if (body === null) throw error;
-      const health = gateway.health.view();
-      const chat = readChatRequest(body.store, body.start, body.end);
-      const { request, plan } = planChat(chat, principal, { table, health, affinity: gateway.affinity }, seed);
-      const document = explainDocument(request, plan, health);
-      releaseBody(body);
-      exchange.answerJson(200, JSON.stringify(document));
+      explain(principal, body);
     } catch (thrown) {
       exchange.refuseThrown(thrown);
     }

@@ -1,7 +1,9 @@
 import type { RoutingTable } from '@headgate/core/catalog';
 import { GatewayError } from '@headgate/core/errors';
 import type { HealthBoard } from '@headgate/core/health';
-import type { KeyTable } from '@headgate/core/identity';
+import { type KeyTable, OidcVerifier } from '@headgate/core/identity';
+import type { Reports, UsageWriter } from '@headgate/core/ledger';
+import { LearnedOutput, type RedisLimiter } from '@headgate/core/limits';
 import { AffinityMemory } from '@headgate/core/routing';
 import type { SnapshotFeed } from '@headgate/core/snapshot';
 import type { Telemetry } from '@headgate/core/telemetry';
@@ -13,6 +15,17 @@ export interface Current {
   readonly keys: KeyTable;
 }
 
+/** What a gateway is put together from. */
+export interface GatewayParts {
+  readonly feed: SnapshotFeed;
+  readonly pools: UpstreamPools;
+  readonly telemetry: Telemetry;
+  readonly health: HealthBoard;
+  readonly limiter: RedisLimiter;
+  readonly usage: UsageWriter;
+  readonly reports: Reports;
+}
+
 const RETRY_SOON_MS = 1_000;
 
 /** What one ingress process has at hand for every request, and what it knows of itself. */
@@ -21,21 +34,45 @@ export class Gateway implements ExchangeHost {
   readonly pools: UpstreamPools;
   readonly telemetry: Telemetry;
   readonly health: HealthBoard;
+  readonly limiter: RedisLimiter;
+  readonly usage: UsageWriter;
+  readonly reports: Reports;
+  readonly learnedOutput = new LearnedOutput();
   readonly affinity = new AffinityMemory();
   readonly authorizers = new Authorizers();
+  #oidc: OidcVerifier;
+  #issuers = '[]';
   readonly #open = new Set<Exchange>();
   #draining = false;
   #idle: (() => void) | null = null;
 
-  constructor(feed: SnapshotFeed, pools: UpstreamPools, telemetry: Telemetry, health: HealthBoard) {
+  constructor({ feed, pools, telemetry, health, limiter, usage, reports }: GatewayParts) {
     this.feed = feed;
     this.pools = pools;
     this.telemetry = telemetry;
     this.health = health;
-    feed.onChange(() => {
-      const table = feed.current()?.table;
-      if (table) pools.retain([...table.providers.values()].map(({ baseUrl }) => baseUrl));
-    });
+    this.limiter = limiter;
+    this.usage = usage;
+    this.reports = reports;
+    this.#oidc = new OidcVerifier([], telemetry.logger);
+    feed.onChange(() => this.#changed());
+  }
+
+  /** Tells who holds an OIDC token. */
+  get oidc(): OidcVerifier {
+    return this.#oidc;
+  }
+
+  #changed(): void {
+    const table = this.feed.current()?.table;
+    if (!table) return;
+    this.pools.retain([...table.providers.values()].map(({ baseUrl }) => baseUrl));
+    // The same issuers keep their verifier, and with it what it remembers.
+    const issuers = JSON.stringify(table.oidc);
+    if (issuers === this.#issuers) return;
+    this.#issuers = issuers;
+    this.#oidc.close();
+    this.#oidc = new OidcVerifier(table.oidc, this.telemetry.logger);
   }
 
   /** The snapshot in force. Throws a GatewayError (503) while none has ever been loaded. */

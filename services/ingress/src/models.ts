@@ -5,16 +5,17 @@ import { modelNotFound } from './chat-models.ts';
 import { answerEndpoints } from './endpoints.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
-import { identify } from './identify.ts';
+import { withCaller } from './identify.ts';
 
 const PREFIX = '/v1/models/';
 const ENDPOINTS = '/endpoints';
 
 /** `GET /v1/models`: what the caller's key may use. */
 export function serveModels(exchange: Exchange, gateway: Gateway): void {
-  const { table, keys } = gateway.current();
-  const principal = identify(exchange, keys);
-  exchange.answerJson(200, `{"object":"list","data":[${cards(table, principal).join(',')}]}`);
+  const { table } = gateway.current();
+  withCaller(exchange, gateway, (principal) =>
+    exchange.answerJson(200, `{"object":"list","data":[${cards(table, principal).join(',')}]}`),
+  );
 }
 
 /**
@@ -23,8 +24,11 @@ export function serveModels(exchange: Exchange, gateway: Gateway): void {
  * encoded one first for the model of that name.
  */
 export function serveModel(exchange: Exchange, gateway: Gateway): void {
-  const { table, keys } = gateway.current();
-  const principal = identify(exchange, keys);
+  withCaller(exchange, gateway, (principal) => answerModel(exchange, gateway, principal));
+}
+
+function answerModel(exchange: Exchange, gateway: Gateway, principal: Principal): void {
+  const { table } = gateway.current();
   // A model that the key may not use is not told from one that does not exist.
   const find = (id: string | null) => (id !== null && principal.allows(id) ? (table.models.get(id) ?? null) : null);
   const raw = exchange.path.slice(PREFIX.length);

@@ -1,7 +1,12 @@
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { DEFAULT_HEALTH } from '@headgate/core/catalog';
 import type { Bootstrap } from '@headgate/core/config';
 import { HealthBoard } from '@headgate/core/health';
+import { Reports, UsageWriter } from '@headgate/core/ledger';
+import { RedisLimiter } from '@headgate/core/limits';
+import { createRequestClient, type RedisClient, redisKeys } from '@headgate/core/redis';
 import { requireSecret, SnapshotFeed } from '@headgate/core/snapshot';
 import {
   addEndpointMetrics,
@@ -28,6 +33,8 @@ export class Worker {
   readonly #feed: SnapshotFeed;
   readonly #pools = new UpstreamPools();
   readonly #health: HealthBoard;
+  readonly #leases: RedisClient;
+  readonly #ledger: RedisClient;
   readonly #gateway: Gateway;
   readonly #app: TemplatedApp;
   readonly #scrapes = new Map<number, Exchange>();
@@ -63,7 +70,21 @@ export class Worker {
       policy: () => (this.#feed.current()?.table.health ?? DEFAULT_HEALTH).breaker,
       known: () => this.#endpointKeys(),
     });
-    this.#gateway = new Gateway(this.#feed, this.#pools, telemetry, this.#health);
+    const { url, prefix } = bootstrap.redis;
+    const keys = redisKeys(prefix);
+    // Connections of their own: a request's lease must not wait behind a report's long reply.
+    this.#leases = createRequestClient(url, 'headgate-ingress-limits');
+    this.#ledger = createRequestClient(url, 'headgate-ingress-ledger');
+    const replicaId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+    this.#gateway = new Gateway({
+      feed: this.#feed,
+      pools: this.#pools,
+      telemetry,
+      health: this.#health,
+      limiter: new RedisLimiter({ client: this.#leases, keys, replicaId, log: telemetry.logger }),
+      usage: new UsageWriter(this.#ledger, keys, telemetry.logger),
+      reports: new Reports(this.#ledger, keys),
+    });
     this.#app = routes(uws.App(), this.#gateway, (exchange) => this.#scrape(exchange));
   }
 
@@ -81,7 +102,7 @@ export class Worker {
     process.on('SIGINT', () => undefined);
     process.on('SIGTERM', () => void this.#drain());
     await this.#feed.start();
-    await this.#health.start();
+    await Promise.all([this.#health.start(), this.#gateway.limiter.start()]);
     await this.#listen();
     tell({ type: 'listening' });
   }
@@ -135,6 +156,11 @@ export class Worker {
       this.#telemetry.logger.warn('drain limit reached, cutting open requests', { open: this.#gateway.openRequests });
     }
     this.#app.close();
+    // Leases go back, and what was used is written down, before anything is closed.
+    await Promise.all([this.#gateway.limiter.stop(), this.#gateway.usage.stop()]);
+    this.#gateway.oidc.close();
+    this.#leases.disconnect();
+    this.#ledger.disconnect();
     await Promise.all([this.#feed.stop(), this.#health.stop(), this.#pools.close(), this.#telemetry.shutdown()]);
     process.exit(0);
   }

@@ -63,6 +63,13 @@ export class Lease {
     return need >= this.emptyFor && now < this.emptyUntil ? this.emptyUntil : 0;
   }
 
+  /** Far more is in hand than this process will need soon, and it is a good part of what there is. */
+  hasSurplus(now: number): boolean {
+    const { kind, capacity, soft } = this.unit;
+    if (kind === 'slots' || soft) return false;
+    return this.available > capacity * SURPLUS_SHARE && this.available > 2 * this.wish(0, now);
+  }
+
   get low(): boolean {
     return this.unit.kind !== 'slots' && !this.unit.soft && this.#granted > 1 && this.available < this.#granted * LOW;
   }
@@ -96,14 +103,12 @@ export class Lease {
     return Math.min(this.unit.capacity, this.left + (now - this.leftAt) * this.unit.perMs);
   }
 
-  /**
-   * Whether this replica's share has room, for the time without Redis: of what was left, if that was heard a moment ago (others
-   * may have taken it since), and of what comes in.
-   */
+  /** Whether this replica's share of what comes in has room. For the time without Redis. */
   hasShare(need: number, replicas: number, now: number): boolean {
     const { kind, capacity, perMs } = this.unit;
     if (kind === 'slots') return this.inUse + need <= Math.max(1, Math.floor(capacity / replicas));
-    if (this.#share === null) this.#share = now - this.leftAt < FRESH_MS ? (this.estimate(now) ?? 0) / replicas : 0;
+    // What Redis said last may have been taken by others since. Of a subject that was never heard of, one request is let in.
+    if (this.#share === null) this.#share = this.left === null ? need : 0;
     else this.#share = Math.min(capacity / replicas, this.#share + ((now - this.#shareAt) * perMs) / replicas);
     this.#shareAt = now;
     return this.#share >= need;
@@ -123,7 +128,7 @@ export class Lease {
   }
 }
 
+const SURPLUS_SHARE = 0.1;
+
 /** Slots and budgets come free at any time: how often that is looked for. */
 const RECHECK_MS = 20;
-
-const FRESH_MS = 1_000;

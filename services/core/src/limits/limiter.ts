@@ -3,7 +3,7 @@ import type { Admission, AdmitOptions, Demand, Limiter, Refusal, Subject } from 
 import { Grant, type Part } from './grant.ts';
 import { refusal, unchecked } from './refusal.ts';
 import { statusOf } from './status.ts';
-import { type LeaseDesk, SubjectState } from './subject-state.ts';
+import { ACQUIRE, keysOf, type LeaseDesk, SubjectState } from './subject-state.ts';
 import { isRefusal, WaitQueue } from './wait-queue.ts';
 
 const HEARTBEAT = new LuaScript(new URL('./heartbeat.lua', import.meta.url));
@@ -11,10 +11,13 @@ const HEARTBEAT = new LuaScript(new URL('./heartbeat.lua', import.meta.url));
 const TICK_MS = 1_000;
 const DEAD_MS = 3_500;
 /** A request waits so long for one answer of Redis, and then for none until it answers again. */
-const PATIENCE_MS = 5;
+const PATIENCE_MS = 40;
 /** Many requests for a little: each may need several calls, but not for ever. */
 const LONGEST_ASK_MS = 250;
+const RETRY_MS = 50;
 const PING_MS = 50;
+/** What a request gave back beyond what this process will need goes back after this: others may be waiting for it. */
+const SURPLUS_MS = 10;
 /** Leases of a subject that nobody uses go back after this ... */
 const IDLE_MS = 2_000;
 /** ... and the subject is forgotten after this. */
@@ -58,9 +61,13 @@ export class RedisLimiter implements Limiter {
   }
 
   /** Resolves when it knows how many share the limits, or that Redis is away. */
-  start(): Promise<void> {
+  async start(): Promise<void> {
     this.#timer ??= setInterval(() => void this.#tick(), TICK_MS);
-    return this.#tick();
+    // The first request should not be the one that teaches Redis the script.
+    await ACQUIRE.run(this.#options.client, keysOf(this.#desk, 'none'), [this.#options.replicaId, 1, 1, 0]).catch(
+      () => null,
+    );
+    await this.#tick();
   }
 
   /** Leases go back; in a second at most. */
@@ -217,7 +224,7 @@ export class RedisLimiter implements Limiter {
         const [state] = states;
         const lease = state?.leases.find((one) => !one.has(one.unit.need(demand), performance.now()));
         if (!state || !lease) continue;
-        return this.#refuse(state, lease.unit.name, lease.unit.capacity, PATIENCE_MS, states, performance.now());
+        return this.#refuse(state, lease.unit.name, lease.unit.capacity, RETRY_MS, states, performance.now());
       }
     }
   }
@@ -278,9 +285,22 @@ export class RedisLimiter implements Limiter {
 
   /** Slots came free: whoever waits for them is tried. */
   readonly #released = (states: readonly SubjectState[]): void => {
-    if (this.#queues.size === 0) return;
-    for (const { key } of states) this.#queues.get(key)?.wake();
+    const now = performance.now();
+    for (const state of states) {
+      if (this.#queues.size > 0) this.#queues.get(state.key)?.wake();
+      if (!state.surplusDue && state.leases.some((lease) => lease.hasSurplus(now))) this.#giveSurplus(state);
+    }
   };
+
+  #giveSurplus(state: SubjectState): void {
+    state.surplusDue = true;
+    setTimeout(() => {
+      state.surplusDue = false;
+      if (!this.#up || this.#stopped || state.calling) return;
+      this.counters.calls++;
+      void state.giveBack(this.#desk).catch(() => undefined);
+    }, SURPLUS_MS).unref();
+  }
 
   #statesOf(subjects: readonly Subject[]): SubjectState[] {
     const states: SubjectState[] = [];

@@ -1,9 +1,9 @@
 import { LuaScript, type RedisClient, type RedisKeys } from '../redis/index.ts';
 import type { Subject } from './contract.ts';
 import { Lease } from './lease.ts';
-import { type Unit, unitsOf, windowAt } from './units.ts';
+import { unitsOf, windowAt } from './units.ts';
 
-const ACQUIRE = new LuaScript(new URL('./acquire.lua', import.meta.url));
+export const ACQUIRE = new LuaScript(new URL('./acquire.lua', import.meta.url));
 
 /** How long slots outlive a process that dies. */
 const SLOTS_MS = 5_000;
@@ -21,6 +21,12 @@ export interface LeaseDesk {
   readonly replicas: number;
 }
 
+/** What ACQUIRE works on, for one subject. */
+export const keysOf = ({ keys }: LeaseDesk, subject: string): readonly string[] => [
+  keys.buckets(subject),
+  keys.slots(subject),
+];
+
 /** One subject's leases in this process, and the one call at a time that refills them. */
 export class SubjectState {
   readonly subject: Subject;
@@ -28,6 +34,8 @@ export class SubjectState {
   readonly leases: readonly Lease[];
   /** When it was last looked at, `performance.now()`. */
   seenAt = 0;
+  /** What is in hand is about to go back. */
+  surplusDue = false;
   /** What requests wait for, by lease. */
   #waiting: number[] = [];
   #calling: Promise<void> | null = null;
@@ -70,15 +78,17 @@ export class SubjectState {
     const waiting = this.#waiting;
     this.#waiting = [];
     const calls = this.leases.map((lease, i) => offer(lease, needs[i] ?? 0, waiting[i] ?? 0, giveAll, window, now));
-    const { client, keys, replicaId, replicas } = desk;
+    const { client, replicaId, replicas } = desk;
     const keepMs = budget?.window === 'total' ? KEEP_TOTAL_MS : KEEP_MS;
     let reply: unknown;
     try {
-      reply = await ACQUIRE.run(
-        client,
-        [keys.buckets(this.key), keys.slots(this.key)],
-        [replicaId, replicas, keepMs, calls.length, ...calls.flatMap(({ args }) => args)],
-      );
+      reply = await ACQUIRE.run(client, keysOf(desk, this.key), [
+        replicaId,
+        replicas,
+        keepMs,
+        calls.length,
+        ...calls.flatMap(({ args }) => args),
+      ]);
     } catch (error) {
       // What was to come back is lost, which harms nobody; what was owed is still owed.
       for (const [i, call] of calls.entries()) {
@@ -133,5 +143,3 @@ function offer(lease: Lease, need: number, waiting: number, giveAll: boolean, wi
   const args = [...common, pace, give, want, wish, hint === null || foreign ? -1 : Math.floor(hint), lease.window];
   return { args, want, owed };
 }
-
-export type { Unit };

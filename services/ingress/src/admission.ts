@@ -1,0 +1,105 @@
+import type { Limits, ModelEntry, RoutingTable } from '@headgate/core/catalog';
+import type { Principal } from '@headgate/core/identity';
+import { costUsd } from '@headgate/core/ledger';
+import { type Demand, nanoCost, type Subject } from '@headgate/core/limits';
+import type { Plan, PlanRequest } from '@headgate/core/routing';
+import type { Gateway } from './gateway.ts';
+
+const NO_LIMITS: Limits = {
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  requestsPerDay: null,
+  tokensPerDay: null,
+  concurrency: null,
+};
+
+const hasLimit = (limits: Limits): boolean => Object.values(limits).some((limit) => limit !== null);
+
+/** Subjects of a caller and a model are the same for every request until the configuration changes. */
+const subjects = new WeakMap<RoutingTable, WeakMap<Principal, Map<string, readonly Subject[]>>>();
+
+/** Whom a request is accounted to and who has a limit: its key, the key's group, the end user, the model asked for. */
+export function subjectsOf(
+  table: RoutingTable,
+  principal: Principal,
+  model: ModelEntry,
+  user: string,
+): readonly Subject[] {
+  let byPrincipal = subjects.get(table);
+  if (!byPrincipal) {
+    byPrincipal = new WeakMap();
+    subjects.set(table, byPrincipal);
+  }
+  let byModel = byPrincipal.get(principal);
+  if (!byModel) {
+    byModel = new Map();
+    byPrincipal.set(principal, byModel);
+  }
+  let known = byModel.get(model.id);
+  if (!known) {
+    known = lastingSubjects(table, principal, model);
+    byModel.set(model.id, known);
+  }
+  const { users } = table.limits;
+  if (users === null || user === '') return known;
+  return [...known, { kind: 'user', id: `${principal.id}:${user}`, name: user, limits: users, budget: null }];
+}
+
+function lastingSubjects({ limits }: RoutingTable, principal: Principal, model: ModelEntry): readonly Subject[] {
+  const { id, name, budget, group } = principal;
+  const list: Subject[] = [];
+  if (hasLimit(principal.limits) || budget !== null)
+    list.push({ kind: 'key', id, name, limits: principal.limits, budget });
+  const ofGroup = group === '' ? undefined : limits.groups.get(group);
+  if (ofGroup) list.push({ kind: 'group', id: group, name: group, limits: ofGroup.limits, budget: ofGroup.budget });
+  const ofModel = limits.models.find(({ pattern }) => matches(pattern, model.id));
+  if (ofModel) {
+    list.push({ kind: 'model', id: ofModel.pattern, name: ofModel.pattern, limits: ofModel.limits, budget: null });
+  }
+  return list;
+}
+
+export function providerSubject({ limits }: RoutingTable, provider: string): Subject | null {
+  const own = limits.providers.get(provider);
+  return own === undefined
+    ? null
+    : { kind: 'provider', id: provider, name: provider, limits: own ?? NO_LIMITS, budget: null };
+}
+
+/** `*` stands for any run of characters. */
+function matches(pattern: string, id: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  if (rest.length === 0) return pattern === id;
+  if (!id.startsWith(first)) return false;
+  let at = first.length;
+  const last = rest.pop() ?? '';
+  for (const part of rest) {
+    const found = id.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return id.length - last.length >= at && id.endsWith(last);
+}
+
+/** What a request is expected to use at most; what the client allows, else what its answers have been like. */
+export function demandOf(
+  { learnedOutput }: Pick<Gateway, 'learnedOutput'>,
+  principal: Principal,
+  request: PlanRequest,
+  plan: Plan,
+  choices: number,
+): Demand {
+  const { promptTokens, maxOutputTokens } = request.features;
+  const [first] = plan.attempts;
+  const model = request.models[0]?.id ?? '';
+  const most = first?.endpoint.maxOutputTokens || first?.model.maxOutputTokens || 0;
+  const output = (maxOutputTokens ?? learnedOutput.guess(principal.id, model, most)) * choices;
+  const cost =
+    first === undefined || first.credentialType === 'byok'
+      ? null
+      : costUsd(
+          { uncachedInput: promptTokens, cacheRead: null, cacheWrite: null, output, reasoning: null },
+          first.endpoint.pricing,
+        );
+  return { tokens: promptTokens + output, money: cost === null ? 0 : nanoCost(cost) };
+}

@@ -1,0 +1,59 @@
+import { create } from '@bufbuild/protobuf';
+import type { ChatRequest } from '@headgate/core/chat';
+import type { Principal } from '@headgate/core/identity';
+import type { RelayOutcome } from '@headgate/core/relay';
+import { CredentialType, type UsageRecord, UsageRecordSchema, UsageSource } from '@headgate/proto/usage';
+import type { Exchange } from './exchange.ts';
+
+const LONGEST_ATTRIBUTION = 256;
+
+/** What the ledger keeps of one chat request. */
+export function usageRecord(
+  exchange: Exchange,
+  principal: Principal,
+  chat: ChatRequest,
+  outcome: RelayOutcome,
+): UsageRecord {
+  const { usage, last, error, clientAborted, firstContentAt } = outcome;
+  const now = performance.now();
+  const options = chat.outline.providerOptions?.gateway;
+  const byok = last?.credentialType === 'byok';
+  const cost = outcome.costUsd ?? '';
+  const read = usage?.cacheReadTokens ?? null;
+  const write = usage?.cacheWriteTokens ?? null;
+  const reasoning = usage?.reasoningTokens ?? null;
+  const optional = (name: string, value: number | null) => (value === null ? {} : { [name]: BigInt(value) });
+  return create(UsageRecordSchema, {
+    generationId: exchange.generationId,
+    requestId: exchange.requestId,
+    createdAtMs: BigInt(Math.round(Date.now() - (now - exchange.startedAt))),
+    principalId: principal.id,
+    keyName: principal.name,
+    group: principal.group,
+    user: options?.user ?? chat.outline.user ?? '',
+    tags: [...new Set(options?.tags ?? [])],
+    operation: 'chat',
+    requestedModel: chat.model,
+    model: outcome.model ?? chat.model,
+    provider: outcome.provider ?? '',
+    providerModel: last?.endpoint.model ?? '',
+    credentialType: byok ? CredentialType.BYOK : CredentialType.SYSTEM,
+    streamed: chat.stream,
+    status: clientAborted ? 499 : exchange.status,
+    errorType: error?.type ?? '',
+    clientAborted,
+    usageSource: usage === null ? UsageSource.UNSPECIFIED : UsageSource.PROVIDER,
+    inputTokens: BigInt((usage?.promptTokens ?? 0) - (read ?? 0) - (write ?? 0)),
+    outputTokens: BigInt((usage?.completionTokens ?? 0) - (reasoning ?? 0)),
+    ...optional('cacheReadTokens', read),
+    ...optional('cacheWriteTokens', write),
+    ...optional('reasoningTokens', reasoning),
+    costUsd: byok ? '0' : cost,
+    marketCostUsd: cost,
+    attempts: outcome.attempts,
+    latencyMs: firstContentAt === null ? 0 : Math.round(firstContentAt - exchange.startedAt),
+    generationMs: Math.round(now - exchange.startedAt),
+    httpReferer: exchange.referer.slice(0, LONGEST_ATTRIBUTION),
+    title: exchange.title.slice(0, LONGEST_ATTRIBUTION),
+  });
+}

@@ -167,6 +167,8 @@ export function matrixConfig(
       id: model,
       contextWindow: 200_000,
       maxTokens: 32_000,
+      // What the dialects make of each kind of content is shown here, not what the catalog knows of a model.
+      inputModalities: ['text', 'image', 'audio', 'video', 'file'],
       endpoints: [{ provider: name, model: upstream, ...(publisher === undefined ? {} : { publisher }) }],
     })),
   };

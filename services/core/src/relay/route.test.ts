@@ -59,6 +59,15 @@ describe('Route', () => {
     assert.equal(late.after(failure('overloaded', 30_000), at({ deadlineAt: 31_000 })), null);
   });
 
+  it('one that is on trial has one chance while somebody else is left', () => {
+    const trial = (...names: string[]) => new Route({ ...plan(...names), permits: ['a:up'] });
+    const route = trial('a', 'b');
+    assert.deepEqual([route.after(failure('overloaded'), at()), keyOf(route)], [0, 'b:up']);
+    assert.deepEqual([route.after(failure('overloaded'), at()), keyOf(route)], [50, 'b:up']);
+    const alone = trial('a');
+    assert.deepEqual([alone.after(failure('overloaded'), at()), keyOf(alone)], [50, 'a:up']);
+  });
+
   it('a rate limit is waited for when everybody else has failed, the shortest first', () => {
     const route = new Route(plan('a', 'b', 'c'));
     assert.deepEqual([route.after(failure('rate_limited', 5_000), at()), keyOf(route)], [0, 'b:up']);

@@ -38,12 +38,15 @@ export class Route {
   /** Only a larger window than this makes sense. */
   #tooSmall = -1;
   readonly #limited: Limited[] = [];
+  /** Keys of half-open endpoints: one attempt finds out whether they are back. */
+  readonly #onTrial: readonly string[];
 
-  constructor({ attempts }: Plan) {
+  constructor({ attempts, permits }: Plan) {
     const [first] = attempts;
     if (!first) throw new RangeError('a plan has at least one attempt');
     this.#current = first;
     this.#list = attempts;
+    this.#onTrial = permits;
   }
 
   get current(): PlannedAttempt {
@@ -74,7 +77,7 @@ export class Route {
     if (step === 'give_up' || attempts >= MAX_ATTEMPTS) return null;
     if (step === 'retry_here') {
       const wait = Math.max(retryAfterMs ?? 0, retryDelayMs(random));
-      const worthIt = wait <= SHORT_WAIT_MS || !this.hasAnother;
+      const worthIt = !this.hasAnother || (wait <= SHORT_WAIT_MS && !this.#onTrial.includes(failed.endpoint.key));
       if (worthIt && wait <= LONGEST_WAIT_MS && now + wait + LEAST_TIME_MS <= deadlineAt) {
         this.#retriedHere = true;
         return wait;

@@ -82,12 +82,15 @@ test('another retention holds for what is added from then on', async () => {
 
 test('a Redis that cannot do it is told once, and once that it is over', async () => {
   const loop = new RollUpLoop(client, 't', RETENTION, log);
+  await client.config('RESETSTAT');
   // Not a stream: every read of it fails.
   await client.set(KEYS.ledger.stream, 'x');
   loop.start();
   await until(() => lines.length > 0);
-  // Two more attempts at least.
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await until(async () => {
+    const [, failed = '0'] = /cmdstat_xreadgroup:.*failed_calls=(\d+)/.exec(await client.info('commandstats')) ?? [];
+    return Number(failed) >= 3;
+  });
   assert.deepEqual(
     lines.map(({ msg }) => msg),
     ['usage waits: it cannot be added to the ledger'],

@@ -278,7 +278,8 @@ function decoderOf({ dialect }: Stream, choices: number, transcript: Transcript 
       model: 'up',
       baseUrl: 'http://127.0.0.1:1',
       credentials: {},
-      settings: {},
+      // Where a model may print its thinking, white space at the beginning waits for what follows.
+      settings: { preset: 'openai' },
       maxOutputTokens: 0,
       publisher: '',
     },
@@ -423,6 +424,41 @@ describe('ContinuedOutput', () => {
         },
       ),
       { seed: SEED, numRuns: 500 },
+    );
+  });
+
+  it('given what was said, or made to repeat it, in any order', () => {
+    const spaced = fc.string({ unit: fc.constantFrom('a', 'é', '😀', ' ', '\n', '"'), minLength: 1, maxLength: 24 });
+    const attempts = fc.array(fc.tuple(streamOf([[]]), fc.boolean()), { minLength: 2, maxLength: 6 });
+    fc.assert(
+      fc.property(spaced, attempts, (text, list) => {
+        const client = new Client();
+        let transcript = new Transcript();
+        const all = [...list, ...list.slice(0, 1)];
+        for (const [i, [stream, continues]] of all.entries()) {
+          // What was held back of an attempt that said nothing is gone.
+          if (client.choices.size === 0) transcript = new Transcript();
+          const said = transcript.choices.get(0)?.content ?? '';
+          const given = continues ? said.trimEnd() : '';
+          const answer: Answer = [{ kind: 'text', text: text.slice(given.length) }];
+          const asked = { ...stream, answers: [answer], fault: 'cut' as const };
+          const output: AttemptOutput =
+            said === ''
+              ? new HeldOutput(decoderOf(stream, 1, transcript), transcript)
+              : new ContinuedOutput(decoderOf(stream, 1, null), transcript, {
+                  mode: given === '' ? 'repeat' : 'continue',
+                  cutOff: given === '' ? '' : said.slice(given.length),
+                  freeReasoning: false,
+                });
+          const isLast = i === all.length - 1;
+          const done = playOne(isLast ? ended(asked) : asked, `call${i}_`, output, client, transcript);
+          if (done) break;
+          assert.ok(!isLast);
+        }
+        const heard = client.choices.get(0);
+        assert.deepEqual([heard?.content, heard?.roles, client.done], [text, 1, true]);
+      }),
+      { seed: SEED, numRuns: 1_000 },
     );
   });
 });

@@ -38,12 +38,25 @@ before(async () => {
         groups: { shop: { requestsPerMinute: 4 } },
         users: { requestsPerMinute: 2 },
         models: { 'test/rare': { requestsPerMinute: 2 } },
+        providers: { limited: { requestsPerMinute: 2 } },
       },
-      providers: { simulator: { dialect: 'openai', baseUrl: `${simulator?.baseUrl}`, apiKey: 'sk-test' } },
-      models: ['test/model', 'test/rare', 'other/model'].map((id) => ({
-        id,
-        endpoints: [{ provider: 'simulator', model: 'gpt-4o', pricing: PRICES }],
-      })),
+      providers: {
+        simulator: { dialect: 'openai', baseUrl: `${simulator?.baseUrl}`, apiKey: 'sk-test' },
+        limited: { dialect: 'openai', baseUrl: `${simulator?.baseUrl}`, apiKey: 'sk-test' },
+      },
+      models: [
+        {
+          id: 'test/spread',
+          endpoints: [
+            { provider: 'limited', model: 'gpt-4o' },
+            { provider: 'simulator', model: 'gpt-4o' },
+          ],
+        },
+        ...['test/model', 'test/rare', 'other/model'].map((id) => ({
+          id,
+          endpoints: [{ provider: 'simulator', model: 'gpt-4o', pricing: PRICES }],
+        })),
+      ],
     }),
   });
 });
@@ -132,6 +145,17 @@ describe('rate limits', () => {
     assert.deepEqual(await statuses(stack.key, 1, { model: 'test/rare' }), [429]);
   });
 
+  test('of a provider: what is beyond them goes to the next', async () => {
+    const providers: (string | null)[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { response } = await sdk('key-anyone')
+        .chat.completions.create(params({ model: 'test/spread' }))
+        .withResponse();
+      providers.push(response.headers.get('x-headgate-provider'));
+    }
+    assert.deepEqual(providers, ['limited', 'limited', 'simulator', 'simulator']);
+  });
+
   test('of requests at one time, streams too', async () => {
     const open = await sdk('key-narrow').chat.completions.create({
       ...params({ messages: [{ role: 'user', content: '[[sim tokens=40 tps=40]] Slowly' }] }),
@@ -187,7 +211,7 @@ describe('who asks', () => {
     assert.equal(response.headers.get('x-ratelimit-limit-requests'), '100');
     assert.equal(await statusOf(sdk(token).chat.completions.create(params({ model: 'other/model' }))), 403);
     const models = await sdk(token).models.list();
-    assert.deepEqual(models.data.map(({ id }) => id).sort(), ['test/model', 'test/rare']);
+    assert.deepEqual(models.data.map(({ id }) => id).sort(), ['test/model', 'test/rare', 'test/spread']);
   });
 
   test('nobody, with a bad token or a bad key; the key decides where both are there', async () => {

@@ -101,18 +101,7 @@ function warnOf({ snapshot, loaded }: DesiredState, log: Logger): void {
   if (keys.length === 0 && oidc.length === 0) {
     log.warn('no API key is configured: every request will be refused; set HEADGATE_API_KEY or auth.keys');
   }
-  const unenforced = unenforcedSettings(loaded.config);
-  if (unenforced.length > 0) log.warn('these settings are not enforced by this release', { settings: unenforced });
   if (snapshot.simulated) log.warn('no provider is configured: the simulator answers for every model');
-}
-
-/** Settings that are checked and kept but have no effect yet: an operator must not believe in a limit that is none. */
-function unenforcedSettings({ auth }: DesiredState['loaded']['config']): string[] {
-  const ofKeys = auth.keys.flatMap(({ limits, budget }, i) => [
-    ...(limits === undefined ? [] : [`auth.keys.${i}.limits`]),
-    ...(budget === undefined ? [] : [`auth.keys.${i}.budget`]),
-  ]);
-  return auth.oidc.length > 0 ? [...ofKeys, 'auth.oidc'] : ofKeys;
 }
 
 function warnOfRestart(before: DesiredState, after: DesiredState, log: Logger): void {

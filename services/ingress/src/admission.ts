@@ -5,14 +5,6 @@ import { type Demand, nanoCost, type Subject } from '@headgate/core/limits';
 import type { Plan, PlanRequest } from '@headgate/core/routing';
 import type { Gateway } from './gateway.ts';
 
-const NO_LIMITS: Limits = {
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  requestsPerDay: null,
-  tokensPerDay: null,
-  concurrency: null,
-};
-
 const hasLimit = (limits: Limits): boolean => Object.values(limits).some((limit) => limit !== null);
 
 /** Subjects of a caller and a model are the same for every request until the configuration changes. */
@@ -59,11 +51,23 @@ function lastingSubjects({ limits }: RoutingTable, principal: Principal, model: 
   return list;
 }
 
-export function providerSubject({ limits }: RoutingTable, provider: string): Subject | null {
-  const own = limits.providers.get(provider);
-  return own === undefined
-    ? null
-    : { kind: 'provider', id: provider, name: provider, limits: own ?? NO_LIMITS, budget: null };
+const providers = new WeakMap<RoutingTable, Map<string, Subject>>();
+
+/** A provider that has limits, as the subject of an attempt; null where it has none. */
+export function providerSubject(table: RoutingTable, provider: string): Subject | null {
+  const limits = table.limits.providers.get(provider);
+  if (limits === undefined) return null;
+  let known = providers.get(table);
+  if (!known) {
+    known = new Map();
+    providers.set(table, known);
+  }
+  let subject = known.get(provider);
+  if (!subject) {
+    subject = { kind: 'provider', id: provider, name: provider, limits, budget: null };
+    known.set(provider, subject);
+  }
+  return subject;
 }
 
 /** `*` stands for any run of characters. */

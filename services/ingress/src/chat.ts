@@ -13,6 +13,7 @@ import type { Current, Gateway } from './gateway.ts';
 import { identify } from './identify.ts';
 import { limitHeaders } from './limit-headers.ts';
 import { type PlannedChat, planChat } from './plan-chat.ts';
+import { providerGate } from './provider-limits.ts';
 import { reportOutcome } from './report-outcome.ts';
 import { usageRecord } from './usage-record.ts';
 
@@ -145,6 +146,7 @@ class ChatCall {
   #relay(chat: ChatRequest, { request, plan }: PlannedChat): void {
     const exchange = this.#exchange;
     const { requestTimeoutMs, keepAliveCommentMs } = this.#table.server;
+    const admitAttempt = this.#providerGate(chat, { request, plan });
     const relay = new Relay(
       {
         chat,
@@ -152,6 +154,7 @@ class ChatCall {
         requestedModel: chat.model,
         resume: chat.outline.providerOptions?.gateway?.resume ?? 'safe',
         health: this.#gateway.health,
+        ...(admitAttempt === undefined ? {} : { admitAttempt }),
         generationId: exchange.generationId,
         created: Math.floor(Date.now() / 1000),
         startedAt: exchange.startedAt,
@@ -171,6 +174,12 @@ class ChatCall {
     exchange.onGone = () => relay.clientGone();
     exchange.onDrained = () => relay.clientDrained();
     relay.start();
+  }
+
+  #providerGate(chat: ChatRequest, { request, plan }: PlannedChat): ReturnType<typeof providerGate> {
+    if (this.#table.limits.providers.size === 0) return undefined;
+    const demand = demandOf(this.#gateway, this.#principal, request, plan, chat.choices);
+    return providerGate(this.#gateway, this.#table, demand, this.#exchange.startedAt + this.#answerWithinMs);
   }
 
   /** Whoever runs a plan takes the permits of the half-open endpoints that it asks first, and wants those it had to put last. */

@@ -343,7 +343,11 @@ describe('without Redis', () => {
       let refused = false;
       for (let i = 0; i < 600 && !refused; i++) refused = (await ask(a, [s], { tokens: 0, money: 0 }, deny)) === null;
       assert.ok(refused);
-      assert.ok(await ask(a, [s]), 'allow lets in');
+      const began = performance.now();
+      while (!(await ask(a, [s]))) {
+        assert.ok(performance.now() - began < 3_000, 'allow lets in what the share brings');
+        await new Promise((done) => setTimeout(done, 20));
+      }
     } finally {
       await a.stop();
       await own.stop();

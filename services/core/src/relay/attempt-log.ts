@@ -87,6 +87,7 @@ export class AttemptLog {
   ): void {
     const record = this.#records.at(-1);
     if (record?.endTime !== 0) return;
+    attempt?.admission?.settle(result?.usage ? promptTokens(result.usage) + completionTokens(result.usage) : 0);
     const now = performance.now();
     Object.assign(record, { endTime: Date.now(), statusCode: attempt?.status ?? null, error });
     if (this.#openSince !== null) this.#upstreamMs += now - this.#openSince;

@@ -11,6 +11,7 @@ import {
 } from '../upstream/index.ts';
 import type { AttemptOutput } from './attempt-output.ts';
 import { FrameBuffer } from './frame-buffer.ts';
+import type { AttemptAdmission } from './request.ts';
 
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const MAX_ERROR_BYTES = 1024 * 1024;
@@ -38,6 +39,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Null where a whole answer was asked for. */
   readonly output: AttemptOutput | null;
   readonly startedAt = performance.now();
+  /** What its provider's limits let it in with. */
+  admission: AttemptAdmission | null = null;
   /** When its request went out; null before that. */
   sentAt: number | null = null;
   status: number | null = null;

@@ -1,4 +1,4 @@
 export { type ProbeRequest, type ProbeResult, probeEndpoint } from './probe.ts';
 export { Relay } from './relay.ts';
-export type { RelayRequest } from './request.ts';
+export type { AttemptAdmission, RelayRequest } from './request.ts';
 export type { RelayOutcome, RelaySink, Timing } from './sink.ts';

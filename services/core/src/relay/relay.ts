@@ -8,7 +8,7 @@ import {
   type StreamProgress,
   Transcript,
 } from '../dialects/index.ts';
-import { type GatewayError, toGatewayError } from '../errors/index.ts';
+import { GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import { AssembledOutput, askWhole, refusesStream, watched } from './assembled-output.ts';
@@ -23,7 +23,7 @@ import { LimitTimer } from './limit-timer.ts';
 import { LEAST_TIME_MS, MAX_ATTEMPTS } from './policy.ts';
 import { Preparation, targetOf } from './preparation.ts';
 import { type Continuation, Recovery } from './recovery.ts';
-import type { RelayRequest } from './request.ts';
+import type { AttemptAdmission, RelayRequest } from './request.ts';
 import { Route } from './route.ts';
 import type { RelayOutcome, RelaySink } from './sink.ts';
 
@@ -156,6 +156,22 @@ export class Relay implements AttemptOwner {
 
   #send(attempt: Attempt, encoded: EncodedRequest): void {
     if (this.#settled || attempt !== this.#attempt) return;
+    const { admitAttempt } = this.#request;
+    const admitted = attempt.planned.credentialType === 'system' ? (admitAttempt?.(attempt.planned) ?? null) : null;
+    if (admitted instanceof Promise) void admitted.then((later) => this.#dispatch(attempt, encoded, later));
+    else this.#dispatch(attempt, encoded, admitted);
+  }
+
+  #dispatch(attempt: Attempt, encoded: EncodedRequest, admitted: AttemptAdmission | GatewayError | null): void {
+    if (admitted instanceof GatewayError) {
+      this.failed(attempt, admitted);
+      return;
+    }
+    if (this.#settled || attempt !== this.#attempt) {
+      admitted?.settle(0);
+      return;
+    }
+    attempt.admission = admitted;
     const headers = this.#log.send(attempt.planned, encoded);
     const { connectMs } = attempt.planned.endpoint.timeouts;
     attempt.start(this.#request.pools, { ...encoded, headers, connectMs });

@@ -1,6 +1,7 @@
 import type { ChatRequest } from '../chat/index.ts';
+import type { GatewayError } from '../errors/index.ts';
 import type { HealthReporter } from '../health/index.ts';
-import type { Plan } from '../routing/index.ts';
+import type { Plan, PlannedAttempt } from '../routing/index.ts';
 import type { RequestObservation } from '../telemetry/index.ts';
 import type { Authorizers, UpstreamPools } from '../upstream/index.ts';
 import type { RelayOutcome } from './sink.ts';
@@ -30,7 +31,20 @@ export interface RelayRequest {
   readonly authorizers: Authorizers;
   readonly allowPrivateFileUrls: boolean;
   readonly health: HealthReporter;
+  /**
+   * Asked before each attempt with the gateway's own credential: whether the limits of its provider have room for it. Null: it
+   * has none. An error of class `rate_limited` moves on to the next endpoint.
+   */
+  readonly admitAttempt?: (
+    planned: PlannedAttempt,
+  ) => AttemptAdmission | GatewayError | null | Promise<AttemptAdmission | GatewayError | null>;
   readonly observation: RequestObservation;
   /** Called once, when nothing more will be sent or received. */
   readonly onSettled: (outcome: RelayOutcome) => void;
+}
+
+/** What an attempt was let in with; told once how it ended. */
+export interface AttemptAdmission {
+  /** `tokens` are those it used, 0 when it failed. */
+  settle(tokens: number): void;
 }

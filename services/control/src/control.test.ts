@@ -250,16 +250,6 @@ describe('the process', () => {
     await late.stop();
   });
 
-  test('names the limits and token issuers that this release does not enforce', async () => {
-    const limits = 'limits: { requestsPerMinute: 1 }';
-    const oidc = '[{ issuer: "https://token.example.com", audience: headgate, subjectClaim: sub }]';
-    const auth = `auth: { keys: [{ name: a, key: key-a-0123456789, ${limits} }], oidc: ${oidc} }`;
-    writeFileSync(file(), `${auth}\nproviders: { mistral: { apiKey: k } }\n`);
-    control = start({});
-    const warning = await control.line('these settings are not enforced by this release');
-    assert.deepEqual(warning.settings, ['auth.keys.0.limits', 'auth.oidc']);
-  });
-
   test('warns of settings that need a restart, and of a gateway without keys', async () => {
     writeFileSync(file(), 'providers: { mistral: { apiKey: k } }');
     control = start({});

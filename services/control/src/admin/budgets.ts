@@ -1,10 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { type BudgetPolicy, toBudget } from '@headgate/core/catalog';
 import { type Reports, usd } from '@headgate/core/ledger';
+import { windowAt } from '@headgate/core/limits';
 import type { KeyStore } from '@headgate/core/snapshot';
 import { type BudgetState, BudgetStateSchema } from '@headgate/proto/admin';
 import type { ApiKey, Budget } from '@headgate/proto/api_key';
-import { windowAt } from './budget-window.ts';
 
 /** Of which groups have a budget, as headgate.yaml says now. */
 export type GroupBudgets = () => ReadonlyMap<string, Budget>;
@@ -40,9 +40,8 @@ export class Budgets {
   }
 
   async #spentByKey(principalId: string, { window }: BudgetPolicy, nowMs: number): Promise<bigint> {
-    const { startMs } = windowAt(window, nowMs);
-    if (startMs === null) return (await this.#reports.total(principalId)).cost;
-    const rows = await this.#reports.report({ principalId, ...days(startMs, nowMs), groupBy: 'day' });
+    if (window === 'total') return (await this.#reports.total(principalId)).cost;
+    const rows = await this.#reports.report({ principalId, ...days(window, nowMs), groupBy: 'day' });
     return rows.reduce((sum, { sums }) => sum + sums.cost, 0n);
   }
 
@@ -52,15 +51,14 @@ export class Budgets {
     keys: readonly ApiKey[],
     nowMs: number,
   ): Promise<bigint> {
-    const { startMs } = windowAt(window, nowMs);
-    if (startMs === null) {
+    if (window === 'total') {
       // The ledger has totals of keys only: of those that are there and in the group now.
       const totals = await Promise.all(
         keys.filter((key) => key.group === group).map(({ id }) => this.#reports.total(id)),
       );
       return totals.reduce((sum, { cost }) => sum + cost, 0n);
     }
-    const rows = await this.#reports.report({ principalId: null, ...days(startMs, nowMs), groupBy: 'group' });
+    const rows = await this.#reports.report({ principalId: null, ...days(window, nowMs), groupBy: 'group' });
     return rows.find(({ name }) => name === group)?.sums.cost ?? 0n;
   }
 }
@@ -81,11 +79,11 @@ function stateOf(
     name,
     budget,
     spentUsd: usd(spent),
-    resetsAtMs: BigInt(endMs ?? 0),
+    resetsAtMs: window === 'total' ? 0n : BigInt(endMs),
   });
 }
 
-function days(startMs: number, nowMs: number): { readonly startDate: string; readonly endDate: string } {
+function days(window: BudgetPolicy['window'], nowMs: number): { readonly startDate: string; readonly endDate: string } {
   const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-  return { startDate: day(startMs), endDate: day(nowMs) };
+  return { startDate: day(windowAt(window, nowMs).startMs), endDate: day(nowMs) };
 }

@@ -25,6 +25,7 @@ export function banner(running) {
     `  base URL  ${baseUrl}`,
     `  API key   ${running.apiKey}`,
     `  answers   ${answeredBy(running)}`,
+    '  more keys npx headgate keys create --name my-app',
     '',
   ];
   if (running.exampleModel !== '') {

@@ -34,14 +34,19 @@ const READY_TIMEOUT_MS = 20_000;
 /** The services of one running gateway. */
 export class Gateway {
   /**
-   * @param {{ checkout: import('./checkout.mjs').Checkout, node: string, env: NodeJS.ProcessEnv, verbose: boolean }} setting
-   *   `env` is what each service gets
+   * @param {object} setting
+   * @param {import('./checkout.mjs').Checkout} setting.checkout
+   * @param {string} setting.node
+   * @param {NodeJS.ProcessEnv} setting.env         what each service gets
+   * @param {NodeJS.ProcessEnv} setting.controlEnv  what control gets besides: the admin token is nobody else's concern
+   * @param {boolean} setting.verbose
    */
-  constructor({ checkout, node, env, verbose }) {
+  constructor({ checkout, node, env, controlEnv, verbose }) {
     this.checkout = checkout;
     this.node = node;
     /** @type {NodeJS.ProcessEnv} */
     this.env = { HEADGATE_DRAIN_TIMEOUT_SECONDS: String(DRAIN_SECONDS), ...env };
+    this.controlEnv = controlEnv;
     this.verbose = verbose;
     /** @type {Service[]} */
     this.services = [];
@@ -90,7 +95,7 @@ export class Gateway {
       HEADGATE_PORT: String(description.port),
       ...(simulatorUrl && { HEADGATE_SIMULATOR_URL: simulatorUrl }),
     };
-    this.startService('control');
+    this.startService('control', { env: this.controlEnv });
     if (this.has('embedder')) this.startService('embedder');
     this.startService('ingress');
     await this.waitUntilReady(description);
@@ -112,16 +117,16 @@ export class Gateway {
 
   /**
    * @param {string} name
-   * @param {{ args?: string[], onLine?: (line: string) => void }} [options]
+   * @param {{ args?: string[], env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options]
    * @returns {Service}
    */
-  startService(name, { args = [], onLine } = {}) {
+  startService(name, { args = [], env = {}, onLine } = {}) {
     const service = new Service({
       name,
       program: this.node,
       args: ['-C', 'source', mainOf(name), ...args],
       cwd: this.checkout.root,
-      env: this.env,
+      env: { ...this.env, ...env },
       logs: this.checkout.logs,
       verbose: this.verbose,
       onUnexpectedExit: this.onUnexpectedExit,

@@ -23,6 +23,17 @@ export function freePort() {
 }
 
 /**
+ * @param {{ port: number, host: string }} address
+ * @returns {Promise<boolean>} whether it can be listened on now
+ */
+export function isFree(address) {
+  return tryListen(address).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
  * Fails before anything is started where the gateway could not listen. The ingress processes share their port among
  * each other, so without this two gateways might share one without a word.
  *

@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { adminEnvironment, noteAdmin } from './admin.mjs';
 import { banner } from './banner.mjs';
 import { thisCheckout } from './checkout.mjs';
 import { lastLines, withPathFirst } from './command.mjs';
@@ -25,6 +26,7 @@ await runMain(async () => {
   const setting = { checkout, env: process.env, say };
   const { node } = await setUp({ ...setting, scope: 'production' });
   const { apiKey, secret } = provideSecrets(checkout, process.env);
+  const admin = await adminEnvironment(process.env);
   const gateway = new Gateway({
     checkout,
     node,
@@ -36,7 +38,9 @@ await runMain(async () => {
       ...configPath(checkout.root, process.env),
       HEADGATE_API_KEY: apiKey,
       HEADGATE_SECRET: secret,
+      HEADGATE_ADMIN_TOKEN: undefined, // control's alone
     },
+    controlEnv: admin,
   });
 
   const description = await gateway.describe();
@@ -49,6 +53,7 @@ await runMain(async () => {
         'beside it, give that its own data: HEADGATE_STATE_DIR=/some/folder HEADGATE_PORT=8081 npm start',
     );
   }
+  const forgetAdmin = noteAdmin(checkout, admin);
   try {
     stopOnSignals(gateway);
     const up = gateway.start(description, () => setUpRedis(setting));
@@ -61,6 +66,7 @@ await runMain(async () => {
     const { name, exitText, logFile, lastLines: lines } = ending.service;
     throw new Failure(`${name} ${exitText}. The end of ${logFile}:\n${lastLines(lines.join('\n'), 15)}`);
   } finally {
+    forgetAdmin();
     await gateway.stop();
     running.release();
   }

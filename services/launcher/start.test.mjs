@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readJson } from './checkout.mjs';
+import { run } from './command.mjs';
 import { freePort } from './port.mjs';
 import { testEnvironment } from './test-environment.mjs';
 
@@ -88,6 +89,12 @@ test('npm start brings up a gateway that answers, and Ctrl-C ends all of it', { 
   assert.match(answer.choices[0].message.content, /\w+/);
   assert.match(running.printed, /answers {3}the simulator/);
 
+  const command = path.join(import.meta.dirname, '../control/bin/headgate.mjs');
+  const settings = { env: { PATH: process.env.PATH, HEADGATE_STATE_DIR: state } };
+  const keys = await run(process.execPath, [command, 'keys', 'list'], settings);
+  assert.match(keys.output, /^cfg_\w+ +default /m, 'the command finds the gateway by itself');
+  assert.equal(statSync(path.join(state, 'admin.json')).mode & 0o777, 0o600);
+
   const second = start({ HEADGATE_PORT: String(port), HEADGATE_STATE_DIR: path.join(folder, 'state of another') });
   assert.deepEqual(await second.exited, [1, null]);
   assert.match(second.printed, new RegExp(`Port ${port} is taken.*HEADGATE_PORT=`));
@@ -100,6 +107,7 @@ test('npm start brings up a gateway that answers, and Ctrl-C ends all of it', { 
   running.child.kill('SIGINT'); // npm passes the terminal's Ctrl-C on, so one arrives twice
   assert.deepEqual(await running.exited, [0, null], running.printed);
   await untilNoneIsLeft();
+  assert.ok(!existsSync(path.join(state, 'admin.json')));
   assert.deepEqual(readdirSync(path.join(state, 'logs')).sort(), [
     'control.log',
     'ingress.log',

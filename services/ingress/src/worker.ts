@@ -16,6 +16,7 @@ import {
   type Telemetry,
 } from '@headgate/core/telemetry';
 import { UpstreamPools } from '@headgate/core/upstream';
+import { addAccountingMetrics } from './accounting-metrics.ts';
 import { routes } from './app.ts';
 import { drainSettings } from './drain-settings.ts';
 import { endpointStates, endpointsOf } from './endpoint-states.ts';
@@ -75,13 +76,20 @@ export class Worker {
     // Connections of their own: a request's lease must not wait behind a report's long reply.
     this.#leases = createRequestClient(url, 'headgate-ingress-limits');
     this.#ledger = createRequestClient(url, 'headgate-ingress-ledger');
+    const refused = telemetry.metrics.counter(METRIC.limitsRefused);
     const replicaId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
     this.#gateway = new Gateway({
       feed: this.#feed,
       pools: this.#pools,
       telemetry,
       health: this.#health,
-      limiter: new RedisLimiter({ client: this.#leases, keys, replicaId, log: telemetry.logger }),
+      limiter: new RedisLimiter({
+        client: this.#leases,
+        keys,
+        replicaId,
+        log: telemetry.logger,
+        onRefused: (subject, limit) => refused.series(subject, limit).add(1),
+      }),
       usage: new UsageWriter(this.#ledger, keys, telemetry.logger),
       reports: new Reports(this.#ledger, keys),
     });
@@ -97,6 +105,7 @@ export class Worker {
       const table = this.#feed.current()?.table;
       return table === undefined ? [] : endpointStates(table, this.#health);
     });
+    addAccountingMetrics(metrics, this.#gateway.limiter, this.#gateway.usage);
     process.on('message', (message: unknown) => this.#onMessage(message));
     // The primary decides on Ctrl-C, which the terminal sends to all of us.
     process.on('SIGINT', () => undefined);

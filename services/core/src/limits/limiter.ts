@@ -29,6 +29,8 @@ export interface LimiterOptions {
   readonly keys: RedisKeys;
   /** Unique to the process. */
   readonly replicaId: string;
+  /** A refusal, by kind of subject and name of the limit. */
+  readonly onRefused?: (subject: string, limit: string) => void;
   readonly log: { info(message: string, fields?: object): void; warn(message: string, fields?: object): void };
 }
 
@@ -120,7 +122,11 @@ export class RedisLimiter implements Limiter {
 
   #count({ result, what }: Outcome): Admission | Refusal {
     if (what === null) this.counters.admitted++;
-    else this.counters.refused.set(what, (this.counters.refused.get(what) ?? 0) + 1);
+    else {
+      this.counters.refused.set(what, (this.counters.refused.get(what) ?? 0) + 1);
+      const [subject = '', limit = ''] = what.split(' ');
+      this.#options.onRefused?.(subject, limit);
+    }
     return result;
   }
 

@@ -75,6 +75,8 @@ export const ATTR = {
   gatewayTokenType: 'gateway.token.type',
   /** A broken stream was taken up by another attempt. */
   resumed: 'gateway.stream.resumed',
+  limitSubject: 'gateway.limit.subject',
+  limitName: 'gateway.limit.name',
 
   /** Set by OpenTelemetry's rule on the one series that takes everything beyond the cardinality limit. */
   overflow: 'otel.metric.overflow',
@@ -232,6 +234,41 @@ export const METRIC = {
     kind: 'gauge',
     unit: '{boolean}',
     help: '1 while Redis answers, else 0.',
+    labels: [],
+  },
+  limitsRefused: {
+    name: 'gateway.limits.refused',
+    kind: 'counter',
+    unit: '{request}',
+    help: 'Requests that a limit or a budget refused, by whose it is and which.',
+    labels: [ATTR.limitSubject, ATTR.limitName],
+  },
+  limitCalls: {
+    name: 'headgate.limits.lease.calls',
+    kind: 'gauge',
+    unit: '{call}',
+    help: 'Calls to Redis for leases since the start.',
+    labels: [],
+  },
+  limitWaits: {
+    name: 'headgate.limits.lease.waits',
+    kind: 'gauge',
+    unit: '{request}',
+    help: 'Requests since the start that had to wait for a lease.',
+    labels: [],
+  },
+  ledgerWaiting: {
+    name: 'headgate.ledger.waiting',
+    kind: 'gauge',
+    unit: '{record}',
+    help: 'Usage records that are not yet written to Redis.',
+    labels: [],
+  },
+  ledgerDropped: {
+    name: 'headgate.ledger.dropped',
+    kind: 'gauge',
+    unit: '{record}',
+    help: 'Usage records lost since the start because Redis was away for too long.',
     labels: [],
   },
   endpointBreaker: {

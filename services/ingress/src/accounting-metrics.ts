@@ -1,0 +1,13 @@
+import type { UsageWriter } from '@headgate/core/ledger';
+import type { RedisLimiter } from '@headgate/core/limits';
+import { METRIC, type MetricDefinition, type Metrics } from '@headgate/core/telemetry';
+
+/** What this process says of its limits and of its way into the ledger; all processes are added up. */
+export function addAccountingMetrics(metrics: Metrics, limiter: RedisLimiter, usage: UsageWriter): void {
+  const gauge = (definition: MetricDefinition, read: () => number): void =>
+    metrics.gauges(definition, 'sum', () => [{ values: [], value: read() }]);
+  gauge(METRIC.limitCalls, () => limiter.counters.calls);
+  gauge(METRIC.limitWaits, () => limiter.counters.waited);
+  gauge(METRIC.ledgerWaiting, () => usage.waiting);
+  gauge(METRIC.ledgerDropped, () => usage.dropped);
+}

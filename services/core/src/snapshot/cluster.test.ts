@@ -5,7 +5,7 @@ import { resolveSnapshot } from '../catalog/index.ts';
 import { configuredKeys } from '../identity/index.ts';
 import { createRequestClient } from '../redis/index.ts';
 import { startRedisServer } from '../redis/redis-server.testing.ts';
-import { CredentialSeal, SnapshotFeed, SnapshotPublisher } from './index.ts';
+import { CredentialSeal, KeyStore, SnapshotFeed, SnapshotPublisher } from './index.ts';
 
 const SECRET = 'the secret of this deployment';
 
@@ -20,7 +20,7 @@ async function startCluster() {
   return { url: server.url.replace('redis://', 'redis+cluster://'), stop: () => server.stop() };
 }
 
-test('publisher and feed work on a Redis Cluster: every script stays on one node', async () => {
+test('publisher, feed and key store work on a Redis Cluster: every script stays on one node', async () => {
   const cluster = await startCluster();
   const client = createRequestClient(cluster.url, 'test');
   const quiet = () => {};
@@ -47,6 +47,14 @@ test('publisher and feed work on a Redis Cluster: every script stays on one node
     });
     await publisher.syncConfiguredKeys(configuredKeys([{ name: 'b', key: 'key-b', disabled: false }], SECRET));
     await notified;
+
+    const store = new KeyStore(client, 't');
+    const [key] = await store.list();
+    assert.ok(key);
+    assert.equal(await store.create({ ...key, id: 'key_1', name: 'c' }), 'written');
+    const stored = await store.get('key_1');
+    assert.ok(stored);
+    assert.equal(await store.remove(stored), 'written');
   } finally {
     await feed.stop();
     client.disconnect();

@@ -1,4 +1,4 @@
-import OpenAI, { APIError } from 'openai';
+import OpenAI, { APIError, type ClientOptions } from 'openai';
 import type { Stack } from '../support/stack.ts';
 
 /** `provider_metadata.gateway`, as far as the situations read it (WIRE 2.5). */
@@ -74,11 +74,16 @@ interface WithMetadata {
 }
 
 /** Asks through the official SDK, with its own retries as they are. */
-export async function ask({ key, baseUrl }: Pick<Stack, 'key' | 'baseUrl'>, request: Ask): Promise<Outcome> {
+export async function ask(
+  { key, baseUrl }: Pick<Stack, 'key' | 'baseUrl'>,
+  request: Ask,
+  options: Pick<ClientOptions, 'maxRetries'> = {},
+): Promise<Outcome> {
   const exchanges: Promise<Exchange>[] = [];
   const client = new OpenAI({
     apiKey: key,
     baseURL: baseUrl,
+    ...options,
     fetch: async (url, init) => {
       // The SDK lets go of a stream at its first error; what comes behind that is of interest, too.
       const response = await fetch(url, { ...init, signal: AbortSignal.timeout(LONGEST_MS) });

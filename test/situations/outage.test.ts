@@ -83,7 +83,7 @@ async function survive(stack: Stack, primary: ProviderName, secondary: ProviderN
   const down = await simulator.fault({ match: { model }, fault: { status: 503 } });
   if (probes) {
     // Nobody asks for anything any more: it is for control to find out.
-    await eventually('the breaker is open', async () => (await state()) > 0);
+    await eventually('the breaker is open', async () => (await state()) > 0, 15_000);
     await clients[0]?.stop();
   }
   await pause(scaled(OUTAGE_MS) - (Date.now() - began));
@@ -92,7 +92,7 @@ async function survive(stack: Stack, primary: ProviderName, secondary: ProviderN
   await eventually('the breaker is closed', async () => (await state()) === 0, scaled(BACK_WITHIN_MS) + 1_000);
   const backMs = Date.now() - ended;
   clients.push(new Clients(stack, 1));
-  await eventually('it answers again', () => clients[1]?.outcomes.some(isBy(primary)));
+  await eventually('it answers again', () => clients[1]?.outcomes.some(isBy(primary)), 15_000);
   await Promise.all(clients.map((some) => some.stop()));
 
   const outcomes = clients.flatMap((some) => some.outcomes);

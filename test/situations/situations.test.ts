@@ -10,8 +10,8 @@ import { RUNS, type Run } from './runs.ts';
 import { TOKENS } from './table.ts';
 import { SCALE } from './timing.ts';
 
-/** Situations at one time: most of them wait most of the time. */
-const AT_ONCE = 12;
+/** Situations at one time: most of them wait most of the time, and at full length all of them do. */
+const AT_ONCE = SCALE < 0.5 ? 12 : 48;
 
 let stack: Stack;
 const whole: { run: Run; outcome: Outcome }[] = [];

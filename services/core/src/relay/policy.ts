@@ -4,7 +4,7 @@ import { type FailureClass, GatewayError } from '../errors/index.ts';
 export const MAX_ATTEMPTS = 6;
 /** An attempt that has less time than this cannot end well. */
 export const LEAST_TIME_MS = 10;
-/** Nobody is kept waiting for longer than this for a rate limit to pass; the client is told instead. */
+/** Nobody is kept waiting for longer than this in all for rate limits to pass; the client is told instead. */
 export const LONGEST_WAIT_MS = 60_000;
 /** An overloaded provider that asks for a longer pause gets its second chance only when nobody else is left. */
 export const SHORT_WAIT_MS = 1_000;

@@ -91,6 +91,16 @@ describe('Route', () => {
     assert.equal(new Route(plan('a')).after(failure('rate_limited', 0), at()), 50, 'nobody is hammered');
   });
 
+  it('nor longer than a minute in all', () => {
+    const route = new Route(plan('a'));
+    const far = { deadlineAt: 1_000_000 };
+    assert.equal(route.after(failure('rate_limited', 40_000), at(far)), 40_000);
+    assert.equal(route.after(failure('rate_limited', 40_000), at({ ...far, attempts: 2, now: 41_000 })), null);
+    const other = new Route(plan('a'));
+    assert.equal(other.after(failure('rate_limited', 20_000), at(far)), 20_000);
+    assert.equal(other.after(failure('rate_limited', 20_000), at({ ...far, attempts: 2, now: 21_000 })), 20_000);
+  });
+
   it('says of a 429 how much of the wait is left', () => {
     const route = new Route(plan('a', 'b'));
     route.after(failure('rate_limited', 90_000), at());

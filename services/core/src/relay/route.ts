@@ -35,6 +35,8 @@ export class Route {
   #list: readonly PlannedAttempt[];
   #at = 1;
   #retriedHere = false;
+  /** Milliseconds, over all attempts. */
+  #waited = 0;
   /** Only a larger window than this makes sense. */
   #tooSmall = -1;
   readonly #limited: Limited[] = [];
@@ -78,8 +80,9 @@ export class Route {
     if (step === 'retry_here') {
       const wait = Math.max(retryAfterMs ?? 0, retryDelayMs(random));
       const worthIt = !this.hasAnother || (wait <= SHORT_WAIT_MS && !this.#onTrial.includes(failed.endpoint.key));
-      if (worthIt && wait <= LONGEST_WAIT_MS && now + wait + LEAST_TIME_MS <= deadlineAt) {
+      if (worthIt && this.#waited + wait <= LONGEST_WAIT_MS && now + wait + LEAST_TIME_MS <= deadlineAt) {
         this.#retriedHere = true;
+        this.#waited += wait;
         return wait;
       }
     }
@@ -128,7 +131,8 @@ export class Route {
     // "Retry-After: 0" does not mean without taking breath.
     const least = limited.planned === this.#current ? retryDelayMs(random) : 0;
     const wait = Math.max(least, asked + spreadMs(asked, random));
-    if (asked > LONGEST_WAIT_MS || now + wait + LEAST_TIME_MS > deadlineAt) return null;
+    if (this.#waited + asked > LONGEST_WAIT_MS || now + wait + LEAST_TIME_MS > deadlineAt) return null;
+    this.#waited += wait;
     this.#limited.splice(this.#limited.indexOf(limited), 1);
     this.#current = limited.planned;
     return wait;

@@ -6,6 +6,7 @@ export type AdminRequest = IncomingMessage | Http2ServerRequest;
 export type AdminResponse = ServerResponse | Http2ServerResponse;
 
 const REFUSED = 'the admin token is missing or wrong; send it as: Authorization: Bearer <HEADGATE_ADMIN_TOKEN>';
+const MOST_DISCARDED = 1024 * 1024;
 /** Of google.rpc.Code. */
 const GRPC_UNAUTHENTICATED = '16';
 
@@ -28,8 +29,9 @@ function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** Refuses in the protocol of whoever asked, before anything of the body was read. */
+/** Refuses in the protocol of whoever asked, without waiting for the body. */
 export function refuse(request: AdminRequest, response: AdminResponse): void {
+  discardBody(request);
   const type = request.headers['content-type'] ?? '';
   if (type.startsWith('application/grpc')) {
     response.setHeader('content-type', type);
@@ -41,7 +43,14 @@ export function refuse(request: AdminRequest, response: AdminResponse): void {
   response.statusCode = 401;
   response.setHeader('content-type', 'application/json');
   response.setHeader('www-authenticate', 'Bearer');
-  // What comes after an unread body cannot be told from it.
-  if (request.httpVersionMajor === 1) response.setHeader('connection', 'close');
   response.end(JSON.stringify({ code: 'unauthenticated', message: REFUSED }));
+}
+
+/** Closed with its body unread, a connection is reset, and the client may never see the answer; a giant one ends it. */
+function discardBody(request: AdminRequest): void {
+  let seen = 0;
+  request.on('data', (chunk: Buffer) => {
+    seen += chunk.length;
+    if (seen > MOST_DISCARDED) request.destroy();
+  });
 }

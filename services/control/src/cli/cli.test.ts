@@ -17,7 +17,6 @@ import { AdminBench, PREFIX, SECRET, TOKEN } from '../admin/admin-bench.testing.
 import { readCommand } from './command.ts';
 import { connectTo } from './connection.ts';
 import { WrongCommand } from './failure.ts';
-import { processTerminal } from './terminal.ts';
 
 const BIN = resolve(import.meta.dirname, '../../bin/headgate.mjs');
 
@@ -225,7 +224,7 @@ describe('what goes wrong', () => {
     test(`in the command itself: headgate ${args}`, async () => {
       const attempt = async () => {
         const command = readCommand(args.split(' ').filter((word) => word !== ''));
-        await command.run(connectTo({ url: bench.url, token: TOKEN }), processTerminal(false));
+        await command.run(connectTo({ url: bench.url, token: TOKEN }), { out: () => {}, say: () => {}, json: false });
       };
       await assert.rejects(attempt, (error: Error) => error instanceof WrongCommand && words.test(error.message));
       assert.deepEqual(await store.list(), []);

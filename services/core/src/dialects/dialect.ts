@@ -22,6 +22,14 @@ export interface Dialect {
    * answering it; absent: it never does.
    */
   continuesAssistant?(request: ChatRequest, target: Target): boolean;
+  /**
+   * Whether the provider goes on generating, and billing, when nobody reads its stream any more; absent: it stops. (Answers that
+   * are not streamed are generated, and billed, to their end everywhere.) As OpenRouter found out by provider:
+   * https://openrouter.ai/docs/api-reference/streaming, "Stream Cancellation".
+   */
+  billsAfterAbort?(target: Target): boolean;
+  /** Whether the usage in the middle of a stream counts all said until then; absent: before the end its output tells nothing. */
+  usageRuns?(target: Target): boolean;
   /** Throws a GatewayError (400) for what the provider cannot take. */
   encodeChat(request: ChatRequest, target: Target, media: FetchedMedia): EncodedRequest;
   /** Throws a GatewayError when the body is not an answer of this dialect. */
@@ -90,6 +98,8 @@ export interface AnswerMetadata {
   readonly json: string;
   /** Repeat it at the top level (header `x-gateway-metadata: top`). */
   readonly atTop: boolean;
+  /** An estimate, told where the provider has not said what it used. */
+  readonly estimate?: Usage | null;
 }
 
 export interface StreamContext extends AnswerContext {

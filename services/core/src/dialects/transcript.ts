@@ -68,11 +68,17 @@ export class Transcript {
   #length = 0;
   #choice = 0;
   #characters = 0;
+  #lost = 0;
   #unrepeatable = false;
 
   /** False when something was told that cannot be told again in the same words (an image, sound), or too much. */
   get complete(): boolean {
     return !this.#unrepeatable && this.#characters <= MOST_CHARACTERS;
+  }
+
+  /** Characters (or bytes of UTF-8) that were too many to be kept. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** By index. */
@@ -112,7 +118,10 @@ export class Transcript {
   /** The same as UTF-8 in data[start, end): whole letters, no escapes. Made a string of only when somebody asks. */
   contentBytes(choice: number, data: Buffer, start: number, end: number): void {
     this.#characters += end - start;
-    if (this.#characters > MOST_CHARACTERS) return;
+    if (this.#characters > MOST_CHARACTERS) {
+      this.#lost += end - start;
+      return;
+    }
     if (choice !== this.#choice || this.#length + end - start > MOST_PENDING) this.#flush();
     if (end - start > MOST_PENDING) {
       this.#of(choice).content += data.toString('utf8', start, end);
@@ -200,7 +209,9 @@ export class Transcript {
 
   #takes(text: string): boolean {
     this.#characters += text.length;
-    return this.#characters <= MOST_CHARACTERS;
+    if (this.#characters <= MOST_CHARACTERS) return true;
+    this.#lost += text.length;
+    return false;
   }
 }
 

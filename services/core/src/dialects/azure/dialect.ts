@@ -11,6 +11,7 @@ export const azure: Dialect = {
   ...openai,
   name: 'azure',
   authorization: 'azure',
+  billsAfterAbort: () => false,
   encodeChat(request, target, media) {
     // The key travels in a header of Azure's own, written when the request is authorized.
     const encoded = openai.encodeChat(request, { ...asAzure(target), credentials: {} }, media);

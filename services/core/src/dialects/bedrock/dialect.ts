@@ -18,6 +18,7 @@ export const bedrock: Dialect = {
   /** Models on Bedrock see bytes and objects in S3, no URLs. */
   remoteMedia: (request) => urlsToFetch(request),
   continuesAssistant: (request, target) => continuesAssistant(request, target.model),
+  billsAfterAbort: () => true,
   encodeChat(request, target, media) {
     const { body, warnings } = converseBody(request, target, media);
     const operation = request.stream ? 'converse-stream' : 'converse';

@@ -11,6 +11,8 @@ export const gemini: Dialect = {
   framing: 'sse',
   authorization: 'header',
   remoteMedia: googleUrlsToFetch,
+  billsAfterAbort: () => true,
+  usageRuns: () => true,
   encodeChat(request, target, media) {
     const { body, warnings } = geminiBody(request, target, media, 'studio');
     const key = target.credentials.apiKey;

@@ -13,6 +13,7 @@ export const openai: Dialect = {
   authorization: 'header',
   /** Some compatible providers take images as bytes only. */
   remoteMedia: (request, target) => (presetOf(target).imageUrls ? [] : urlsToFetch(request)),
+  billsAfterAbort: (target) => presetOf(target).billsAfterAbort,
   encodeChat: encodeOpenAiChat,
   decodeChat: decodeOpenAiChat,
   streamDecoder: (context) => new OpenAiStream(context),

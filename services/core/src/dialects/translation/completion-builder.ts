@@ -112,6 +112,7 @@ export class CompletionBuilder implements AnswerSink {
 
   #render(metadata: AnswerMetadata): Buffer {
     const { generationId, model, created } = this.#context;
+    const usage = this.#usage ?? metadata.estimate ?? null;
     const choices = this.#choices.all().map((choice) => ({
       index: choice.index,
       message: this.#message(choice.index, choice.calls, metadata),
@@ -124,7 +125,7 @@ export class CompletionBuilder implements AnswerSink {
       created,
       model,
       choices,
-      ...(this.#usage === null ? {} : { usage: usageToOpenAi(this.#usage) }),
+      ...(usage === null ? {} : { usage: usageToOpenAi(usage) }),
       ...(metadata.atTop ? { provider_metadata: JSON.parse(metadata.json) as unknown } : {}),
     };
     return Buffer.from(JSON.stringify(body));

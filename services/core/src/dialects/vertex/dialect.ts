@@ -25,6 +25,8 @@ export const vertex: Dialect = {
     publisherOf(target) === 'anthropic' ? urlsToFetch(request) : googleUrlsToFetch(request, target),
   continuesAssistant: (request, target) =>
     publisherOf(target) === 'anthropic' && continuesAssistant(request, target.model),
+  billsAfterAbort: () => true,
+  usageRuns: (target) => publisherOf(target) === 'google',
   encodeChat(request, target, media) {
     const publisher = publisherOf(target);
     const { method, body, warnings, extra } =

@@ -37,6 +37,8 @@ export interface Preset {
   readonly tiers: readonly string[];
   /** Models may print their thinking into the text, between tags. */
   readonly thinkTags: boolean;
+  /** `Dialect.billsAfterAbort`. */
+  readonly billsAfterAbort: boolean;
 }
 
 const OPENAI: Preset = {
@@ -57,6 +59,7 @@ const OPENAI: Preset = {
   refuses: [],
   tiers: ['flex', 'priority'],
   thinkTags: false,
+  billsAfterAbort: false,
 };
 
 /** One of the operator's own: what is not known of it is not held back from it. */
@@ -97,6 +100,7 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
     'mistral',
     {
       ...COMPATIBLE,
+      billsAfterAbort: true,
       streamOptions: false,
       shortCallIds: true,
       mostTemperature: 1.5,
@@ -116,6 +120,7 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
     'groq',
     {
       ...COMPATIBLE,
+      billsAfterAbort: true,
       limit: 'max_completion_tokens',
       refuses: [...OF_OPENAI, 'logit_bias', 'logprobs', 'top_logprobs'],
       // https://console.groq.com/docs/service-tiers
@@ -162,6 +167,7 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
     'perplexity',
     {
       ...COMPATIBLE,
+      billsAfterAbort: true,
       streamOptions: false,
       refuses: [
         ...OF_OPENAI.filter((name) => name !== 'web_search_options'),

@@ -267,6 +267,17 @@ describe('a whole answer, asked for while another endpoint is left', () => {
       await ask(served).settled;
       assert.deepEqual(asked(first()), [true, false]);
     });
+
+    it('is asked for as one still when a stream that tells what it used has failed to once', async () => {
+      const untold = writes(text('a'), FINISH, DONE, STREAM_END);
+      const served = await endpoints([[says('Hello'), untold, says('again')], [silent]]);
+      for (const content of ['Hello', 'a', 'again']) {
+        const running = ask(served);
+        await running.settled;
+        assert.equal(contentOf(running), content);
+      }
+      assert.deepEqual(asked(first()), [true, true, true]);
+    });
   });
 
   describe('is asked for as it is', () => {

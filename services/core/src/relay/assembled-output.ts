@@ -56,6 +56,21 @@ export function askWhole(endpoint: EndpointEntry): void {
   unstreamed.add(endpoint);
 }
 
+/** Endpoints whose streams have told what they used. */
+const measured = new WeakSet<EndpointEntry>();
+
+/**
+ * A stream has come to its end. One that never tells what it used hides it from whole answers made of it; a stream that does not
+ * tell, of an endpoint whose others do, is an accident.
+ */
+export function streamEnded(
+  endpoint: EndpointEntry,
+  { whole, usageTold }: { whole: boolean; usageTold: boolean },
+): void {
+  if (usageTold) measured.add(endpoint);
+  else if (whole && !measured.has(endpoint)) askWhole(endpoint);
+}
+
 /**
  * Whether a provider seems to refuse the stream rather than the request: some models have none, or not together with tools,
  * OpenAI keeps some from accounts that are not verified, and AWS has a permission of its own for streams. Nothing but the

@@ -11,7 +11,7 @@ import {
 import { GatewayError, toGatewayError } from '../errors/index.ts';
 import { costUsd } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
-import { AssembledOutput, askWhole, refusesStream, watched } from './assembled-output.ts';
+import { AssembledOutput, askWhole, refusesStream, streamEnded, watched } from './assembled-output.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { AttemptLog, tokenUsage } from './attempt-log.ts';
 import { type AttemptOutput, HeldOutput } from './attempt-output.ts';
@@ -223,8 +223,7 @@ export class Relay implements AttemptOwner {
       this.#commit(attempt);
       this.#client.end(last);
     }
-    // A whole answer would have told what it used.
-    if (output.whole && progress.usage === null) askWhole(attempt.planned.endpoint);
+    streamEnded(attempt.planned.endpoint, { whole: output.whole === true, usageTold: progress.usage !== null });
     this.#settle(null, progress.usage, false, cost);
   }
 

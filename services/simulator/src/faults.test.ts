@@ -196,6 +196,12 @@ describe('faults as seen from a raw socket', () => {
     assert.equal((await play('+reset=before', false)).bytes.length, 0);
     const split = await play('+split=3', false);
     assert.ok(split.chunks.every((chunk) => chunk.length <= 3) && JSON.parse(split.body).choices.length === 1);
+    // Wherever their half is, letters are whole.
+    for (let padding = 0; padding < 12; padding++) {
+      const text = `${'x'.repeat(padding)}${'👩'.repeat(400)}`;
+      const { body } = await play(`+split=5+text=${encodeURIComponent(text)}`, false);
+      assert.equal(JSON.parse(body).choices[0].message.content, text);
+    }
   });
 
   it('stops generating for a reader who does not read, and goes on when he does', async () => {

@@ -57,14 +57,16 @@ async function sendBroken(
   await writer.open(status, headers);
   if (directives.reset === 'after') return await writer.reset();
   if (directives.silent) return await exchange.whenClosed;
-  const half = Math.ceil(text.length / 2);
-  await writer.write(text.slice(0, half));
+  // Bytes: half of a text may end inside a letter that is two of its units.
+  const bytes = Buffer.from(text);
+  const half = Math.ceil(bytes.length / 2);
+  await writer.write(bytes.subarray(0, half));
   if (directives.stall !== undefined) {
     if (directives.stall.ms === undefined) return await exchange.whenClosed;
     await exchange.sleep(directives.stall.ms);
   }
   if (directives.reset !== undefined) return await writer.reset();
   if (directives.tear !== undefined) return await writer.tear();
-  if (directives.cut === undefined && directives.malformed === undefined) await writer.write(text.slice(half));
+  if (directives.cut === undefined && directives.malformed === undefined) await writer.write(bytes.subarray(half));
   await writer.end();
 }

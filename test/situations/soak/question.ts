@@ -56,7 +56,9 @@ export function drawQuestion(random: Random, number: number): Question {
     const directives = [
       faults[i]?.directives ?? '',
       faults[i]?.kind === 'ill' && random.chance(0.2) ? 'times=1' : '',
-      i === other ? 'salt=other prefill=reject' : random.chance(0.15) ? 'prefill=reject' : '',
+      i === other ? 'salt=other' : '',
+      // Who goes on with an assistant message goes on with anybody's.
+      other >= 0 || random.chance(0.15) ? 'prefill=reject' : '',
     ].filter((one) => one !== '');
     return directives.length === 0 ? '' : `[[sim ${directives.join(' ')} for=${upstreamModel(provider, model.name)}]]`;
   });

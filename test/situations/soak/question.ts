@@ -55,7 +55,8 @@ export function drawQuestion(random: Random, number: number): Question {
   const blocks = model.providers.map((provider, i) => {
     const directives = [
       faults[i]?.directives ?? '',
-      faults[i]?.kind === 'ill' && random.chance(0.2) ? 'times=1' : '',
+      // It would end the refusal below, too.
+      other < 0 && faults[i]?.kind === 'ill' && random.chance(0.2) ? 'times=1' : '',
       i === other ? 'salt=other' : '',
       // Who goes on with an assistant message goes on with anybody's.
       other >= 0 || random.chance(0.15) ? 'prefill=reject' : '',

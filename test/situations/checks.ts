@@ -25,6 +25,10 @@ export function assertWhole(run: Run, expected: Whole, outcome: Outcome, receive
   assertBill(expected, usage, gateway);
   const [exchange] = outcome.exchanges;
   assert.equal(exchange?.raw.endsWith('data: [DONE]\n\n'), run.stream);
+  // The head of a stream goes out with its first content, before anybody knows that another will end it.
+  const begun = gateway.resumed ? run.pair.primary : gateway.routing.finalProvider;
+  assert.equal(exchange?.headers.get('x-headgate-provider'), begun);
+  assert.match(exchange?.headers.get('server-timing') ?? '', /gateway;dur=/);
 }
 
 function assertNames(run: Run, { byFallbackModel }: Whole, outcome: Outcome, gateway: Gateway): void {

@@ -1,6 +1,6 @@
 import type { SimulatorProcess } from '../support/simulator-process.ts';
 import type { ConfigFile } from '../support/stack.ts';
-import { endpointOf, providersOn } from './providers.ts';
+import { endpointOf, PROVIDERS, type ProviderName, providersOn } from './providers.ts';
 import { RUNS, type Run } from './runs.ts';
 import { REQUEST_TIMEOUT_MS } from './table.ts';
 import { scaled } from './timing.ts';
@@ -17,11 +17,17 @@ export const limits = () => ({
   },
 });
 
+/** A model of each provider's alone, of which the situations know nothing. */
+export const WARM_UP = (Object.keys(PROVIDERS) as ProviderName[]).map((provider) => ({
+  id: `warm/${provider}`,
+  endpoints: [endpointOf(provider, 'primary', 'warm')],
+}));
+
 /** headgate.yaml with a model for each run. */
 export const configFor = (simulators: readonly SimulatorProcess[]): ConfigFile => ({
   ...limits(),
   providers: providersOn(simulators),
-  models: RUNS.flatMap((run) => modelsOf(run)),
+  models: [...WARM_UP, ...RUNS.flatMap((run) => modelsOf(run))],
 });
 
 function modelsOf({ id, model, alone, pair, fallbackModel }: Run): object[] {

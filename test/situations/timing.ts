@@ -2,7 +2,7 @@
  * The one switch between real time and test time: every time of the situations is written as it would be in production, and
  * passes through `scaled`, the gateway's own limits included. `HEADGATE_TEST_SCALE=1` is full length.
  */
-export const SCALE = Number(process.env.HEADGATE_TEST_SCALE ?? '0.05');
+export const SCALE = Number(process.env.HEADGATE_TEST_SCALE ?? '0.08');
 if (!(SCALE > 0 && SCALE <= 1)) throw new RangeError('HEADGATE_TEST_SCALE is a number above 0 and up to 1');
 
 /** Real milliseconds to milliseconds of this run. */

@@ -52,14 +52,15 @@ export function drawQuestion(random: Random, number: number): Question {
   const faults = model.providers.map(() => drawFault(random, tokens));
   // Some say something else than the others: their words must never be mixed with those.
   const other = random.chance(0.15) ? random.between(0, faults.length - 1) : -1;
+  // Who goes on with an assistant message goes on with anybody's, and may also find that nothing is left to say.
+  const noneGoesOn = other >= 0 || faults.some((fault) => fault?.kind === 'empty');
   const blocks = model.providers.map((provider, i) => {
     const directives = [
       faults[i]?.directives ?? '',
       // It would end the refusal below, too.
-      other < 0 && faults[i]?.kind === 'ill' && random.chance(0.2) ? 'times=1' : '',
+      !noneGoesOn && faults[i]?.kind === 'ill' && random.chance(0.2) ? 'times=1' : '',
       i === other ? 'salt=other' : '',
-      // Who goes on with an assistant message goes on with anybody's.
-      other >= 0 || random.chance(0.15) ? 'prefill=reject' : '',
+      noneGoesOn || random.chance(0.15) ? 'prefill=reject' : '',
     ].filter((one) => one !== '');
     return directives.length === 0 ? '' : `[[sim ${directives.join(' ')} for=${upstreamModel(provider, model.name)}]]`;
   });

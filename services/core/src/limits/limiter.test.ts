@@ -243,21 +243,35 @@ describe('a budget', () => {
 describe('a queue', () => {
   test('lets wait in turn in place of a refusal, not too many and not too long', async () => {
     const replica = await one();
-    const s = subject(name(), { requestsPerMinute: 600 });
-    const options = { ...AT_ONCE, queue: { maxWaitMs: 2_000, maxWaiting: 5 } };
-    for (let i = 0; i < 600; i++) await ask(replica, [s]);
+    const s = subject(name(), { concurrency: 1 });
+    const first = await ask(replica, [s]);
+    assert.ok(first);
+    const queue = { maxWaitMs: 20_000, maxWaiting: 5 };
     const order: number[] = [];
-    const outcomes = await Promise.all(
-      Array.from({ length: 8 }, async (_, i) => {
-        const admission = await ask(replica, [s], { tokens: 0, money: 0 }, options);
-        if (admission) order.push(i);
-        return admission !== null;
-      }),
-    );
-    assert.deepEqual(outcomes, [true, true, true, true, true, false, false, false]);
+    let refused = 0;
+    let turnedAway: () => void = () => undefined;
+    const three = new Promise<void>((done) => {
+      turnedAway = done;
+    });
+    const waiting = Array.from({ length: 8 }, async (_, i) => {
+      const admission = await ask(replica, [s], { tokens: 0, money: 0 }, { ...AT_ONCE, queue });
+      if (admission === null) {
+        if (++refused === 3) turnedAway();
+        return;
+      }
+      order.push(i);
+      admission.settle({ tokens: 0, money: 0 });
+    });
+    await three;
+    assert.deepEqual(order, []);
+    first.settle({ tokens: 0, money: 0 });
+    await Promise.all(waiting);
     assert.deepEqual(order, [0, 1, 2, 3, 4]);
+    const again = await ask(replica, [s]);
+    assert.ok(again);
     const short = { ...AT_ONCE, queue: { maxWaitMs: 5, maxWaiting: 5 } };
     assert.equal(await ask(replica, [s], { tokens: 0, money: 0 }, short), null);
+    again.settle({ tokens: 0, money: 0 });
   });
 
   test('for a slot', async () => {
@@ -294,7 +308,8 @@ describe('without Redis', () => {
       }
       own.resume();
       slowest.sort((x, y) => y - x);
-      assert.ok((slowest[2] ?? 0) < 50, `slowest ${slowest.slice(0, 4).join(', ')}`);
+      // The times themselves are a benchmark's matter; here nobody may have waited for a time-out of Redis.
+      assert.ok((slowest[2] ?? 0) < 700, `slowest ${slowest.slice(0, 4).join(', ')}`);
       while (!a.said.includes('limits are kept in Redis again') || !b.said.includes('limits are kept in Redis again')) {
         await new Promise((done) => setTimeout(done, 20));
       }

@@ -1,120 +1,191 @@
 -- Takes leases out of the buckets, budgets and slots of one subject, and takes back what is left of earlier ones.
--- Nothing is ever given out twice: the sum of all leases stays within what a bucket holds.
+-- Nothing is ever given out twice: the sum of all leases stays within what there is.
 --
 -- KEYS[1]  state of the subject's buckets and budgets (keys.ts: limits.buckets)
 -- KEYS[2]  its slots: replica -> `slots:expiry` (keys.ts: limits.slots)
 -- ARGV[1]  replica
 -- ARGV[2]  replicas that share the subject, as far as the caller knows
 -- ARGV[3]  milliseconds for which the state is kept when nobody asks any more
--- ARGV[4]  number of units; for each of them nine arguments follow:
+-- ARGV[4]  revision of the state that the caller saw last, 0: none. A lower one here means that Redis has lost writes
+-- ARGV[5]  number of units; for each of them ten arguments follow:
 --            name
 --            kind: bucket, budget or slots
 --            capacity
---            bucket: refill per millisecond; slots: lifetime of a lease, milliseconds; budget: begin of its window, epoch ms
---            give: what comes back (positive), or was used without having been taken (negative); slots: those in use
---            want: at least so much is needed, 0: nothing (slots: the total, with those in use)
---            wish: so much would be good
---            hint: what the caller last knew to be left, -1: nothing. Counts while the state is young: Redis has lost it.
---            window of what comes back (budget)
+--            period: of a bucket and of a lease of slots in milliseconds; of a budget day, week, month or total
+--            give: what comes back (positive), or was used without having been taken (negative); slots: those the caller keeps
+--            want: less than this is of no use, 0: nothing is needed now
+--            all: what all that wait need together
+--            wish: so much would be good to have
+--            hint: what the caller knows to have been left at most, -1: nothing. Counts when Redis has lost writes
+--            extra: of a bucket or slots what others may have used unheard, and is not given out; of a budget the end of the
+--            window that `give` and `hint` are of
+--          want, all and wish are what comes on top of what the caller has.
 --
--- Returns {now, then for each unit: granted (slots: the new total), left, milliseconds until `want` can be had (-1: never)}.
-local YOUNG_MS = 10000
+-- Returns {now, revision, then for each unit: granted (slots: total), left, milliseconds until `want` can be had (-1: never),
+-- end of the window (budget; 0: never)}. Times are epoch milliseconds.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local replica, replicas = ARGV[1], math.max(1, tonumber(ARGV[2]))
-local reply = { now }
-local fresh = redis.call('EXISTS', KEYS[1]) == 0
-local born = fresh and now or tonumber(redis.call('HGET', KEYS[1], 'born') or now)
-local update = { 'born', string.format('%.0f', born) }
+local seen, revision = tonumber(ARGV[4]), tonumber(redis.call('HGET', KEYS[1], 'revision') or 0)
+local lost = seen > revision
+local DAY = 86400000
+
+local update = {}
 local function text(number)
-  return string.format('%.17g', number)
+  return string.format('%.0f', number)
 end
-local function answer(granted, left, wait)
-  reply[#reply + 1] = string.format('%.0f', math.floor(granted))
-  reply[#reply + 1] = string.format('%.0f', math.floor(left))
-  reply[#reply + 1] = string.format('%.0f', wait)
-end
--- A lease is a fair part of what is left; near the end no more than is needed.
-local function lease(left, want, wish)
-  if want <= 0 or left < want then
-    return 0
-  end
-  return math.min(left, math.max(want, math.min(wish, math.floor(left / (2 * replicas)))))
+local function keep(name, value)
+  update[#update + 1] = name
+  update[#update + 1] = text(value)
 end
 
-for i = 1, tonumber(ARGV[4]) do
-  local at = 5 + (i - 1) * 9
-  local name, kind = ARGV[at], ARGV[at + 1]
-  local capacity, pace = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  local give, want, wish, hint = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
-  if kind == 'slots' then
-    local others = 0
-    local held = redis.call('HGETALL', KEYS[2])
-    for j = 1, #held, 2 do
-      local colon = string.find(held[j + 1], ':', 1, true)
-      if tonumber(string.sub(held[j + 1], colon + 1)) <= now then
-        redis.call('HDEL', KEYS[2], held[j])
-      elseif held[j] ~= replica then
-        others = others + tonumber(string.sub(held[j + 1], 1, colon - 1))
-      end
-    end
-    local free = math.max(0, capacity - others)
-    local mine = math.min(free, math.max(want, math.min(wish, give + math.floor((free - give) / (2 * replicas)))))
-    mine = math.max(mine, math.min(give, free))
-    if mine > 0 then
-      redis.call('HSET', KEYS[2], replica, string.format('%.0f:%.0f', mine, now + pace))
-      redis.call('PEXPIRE', KEYS[2], pace * 2)
-    else
-      redis.call('HDEL', KEYS[2], replica)
-    end
-    answer(mine, free - mine, 0)
-  elseif kind == 'budget' then
-    local stored = redis.call('HMGET', KEYS[1], name, name .. ':window')
-    local window = math.max(pace, tonumber(stored[2]) or 0)
-    local spent = 0
-    if stored[1] and tonumber(stored[2]) == window then
-      spent = tonumber(stored[1])
-    end
-    -- A hint is what was left in the window that runs.
-    if hint >= 0 and now - born < YOUNG_MS and pace == window then
-      spent = math.max(spent, capacity - hint)
-    end
-    if give < 0 or tonumber(ARGV[at + 8]) == window then
-      spent = math.max(0, spent - give)
-    end
-    local granted = lease(capacity - spent, want, wish)
-    spent = spent + granted
-    update[#update + 1] = name
-    update[#update + 1] = text(spent)
-    update[#update + 1] = name .. ':window'
-    update[#update + 1] = string.format('%.0f', window)
-    answer(granted, capacity - spent, 0)
-  else
-    local stored = redis.call('HMGET', KEYS[1], name, name .. ':at')
-    local level = tonumber(stored[1]) or capacity
-    local since = tonumber(stored[2]) or now
-    level = math.min(capacity, level + math.max(0, now - since) * pace)
-    if hint >= 0 and now - born < YOUNG_MS then
-      level = math.min(level, hint)
-    end
-    level = math.min(capacity, level + give)
-    local granted = lease(level, want, wish)
-    level = level - granted
-    local wait = 0
-    if want > capacity then
-      wait = -1
-    elseif want > 0 and granted == 0 then
-      wait = math.ceil((want - level) / pace)
-    end
-    update[#update + 1] = name
-    update[#update + 1] = text(level)
-    update[#update + 1] = name .. ':at'
-    update[#update + 1] = string.format('%.0f', math.max(now, since))
-    answer(granted, level, wait)
+-- What all that wait need, or a fair part of what is left if that is more; near the end no more than is needed.
+local function lease(left, unit)
+  if left <= 0 or left < unit.want then
+    return 0
   end
+  return math.max(math.min(left, math.max(unit.want, unit.all)), math.min(unit.wish, math.floor(left / (2 * replicas))))
 end
-if #update > 2 then
-  redis.call('HSET', KEYS[1], unpack(update))
+
+-- As in bucket.ts.
+local function refilled(units, part, at, capacity, window)
+  if now <= at then
+    return units, part, at
+  end
+  local elapsed = now - at
+  local windows = math.floor(elapsed / window)
+  local rest = elapsed - windows * window
+  local whole = math.floor(capacity / window)
+  local parts = rest * (capacity - whole * window) + part
+  local more = math.floor(parts / window)
+  units = units + windows * capacity + rest * whole + more
+  if units >= capacity then
+    return capacity, 0, now
+  end
+  return units, parts - more * window, now
+end
+
+local function bucket(unit)
+  local window = tonumber(unit.period)
+  local stored = redis.call('HMGET', KEYS[1], unit.name, unit.name .. ':part', unit.name .. ':at')
+  local units, part, at = tonumber(stored[1]) or unit.capacity, tonumber(stored[2]) or 0, tonumber(stored[3]) or now
+  units, part, at = refilled(units, part, at, unit.capacity, window)
+  if lost and unit.hint > -1 and unit.hint < units then
+    units, part = unit.hint, 0
+  end
+  units = units + unit.give
+  if units >= unit.capacity then
+    units, part = unit.capacity, 0
+  end
+  local granted = lease(units - unit.extra, unit)
+  local wait = 0
+  if unit.want > unit.capacity then
+    wait = -1
+  elseif granted < unit.want then
+    wait = math.ceil(((unit.want + unit.extra - units) * window - part) / unit.capacity)
+  end
+  keep(unit.name, units - granted)
+  keep(unit.name .. ':part', part)
+  keep(unit.name .. ':at', at)
+  return granted, units - granted, wait, 0
+end
+
+-- Days since the epoch of the first of the month, `ahead` months from the one that holds `day`: the civil calendar, whose
+-- years are taken to begin in March.
+local function firstOfMonth(day, ahead)
+  local shifted = day + 719468
+  local era = math.floor(shifted / 146097)
+  local ofEra = shifted - era * 146097
+  local year = math.floor((ofEra - math.floor(ofEra / 1460) + math.floor(ofEra / 36524) - math.floor(ofEra / 146096)) / 365)
+  local ofYear = ofEra - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  local months = (era * 400 + year) * 12 + math.floor((5 * ofYear + 2) / 153) + ahead
+  local y = math.floor(months / 12)
+  local m = months - y * 12
+  era = math.floor(y / 400)
+  local yearOfEra = y - era * 400
+  return era * 146097 + yearOfEra * 365 + math.floor(yearOfEra / 4) - math.floor(yearOfEra / 100)
+    + math.floor((153 * m + 2) / 5) - 719468
+end
+
+-- When the window that runs now ends; 0: never.
+local function windowEnd(period)
+  local today = math.floor(now / DAY)
+  if period == 'day' then
+    return (today + 1) * DAY
+  elseif period == 'week' then
+    -- The epoch was a Thursday.
+    return (today - (today + 3) % 7 + 7) * DAY
+  elseif period == 'month' then
+    return firstOfMonth(today, 1) * DAY
+  end
+  return 0
+end
+
+local function budget(unit)
+  local ends = windowEnd(unit.period)
+  local stored = redis.call('HMGET', KEYS[1], unit.name, unit.name .. ':ends')
+  local spent = 0
+  if stored[1] and tonumber(stored[2]) == ends then
+    spent = tonumber(stored[1])
+  end
+  if lost and unit.hint > -1 and unit.extra == ends then
+    spent = math.max(spent, unit.capacity - unit.hint)
+  end
+  -- Nothing comes back to a window that is over; what was used beyond a lease is charged to the one that runs.
+  if unit.give < 0 or unit.extra == ends then
+    spent = math.max(0, spent - unit.give)
+  end
+  local granted = lease(unit.capacity - spent, unit)
+  keep(unit.name, spent + granted)
+  keep(unit.name .. ':ends', ends)
+  return granted, unit.capacity - spent - granted, 0, ends
+end
+
+local function slots(unit)
+  local kept, others = unit.give, 0
+  local held = redis.call('HGETALL', KEYS[2])
+  for i = 1, #held, 2 do
+    local colon = string.find(held[i + 1], ':', 1, true)
+    if tonumber(string.sub(held[i + 1], colon + 1)) <= now then
+      redis.call('HDEL', KEYS[2], held[i])
+    elseif held[i] ~= replica then
+      others = others + tonumber(string.sub(held[i + 1], 1, colon - 1))
+    end
+  end
+  local free = unit.capacity - others - kept
+  local total = kept + lease(free - unit.extra, unit)
+  if total > 0 then
+    redis.call('HSET', KEYS[2], replica, text(total) .. ':' .. text(now + unit.period))
+    redis.call('PEXPIRE', KEYS[2], unit.period * 2)
+  else
+    redis.call('HDEL', KEYS[2], replica)
+  end
+  return total, free + kept - total, 0, 0
+end
+
+local KINDS = { bucket = bucket, budget = budget, slots = slots }
+local reply = { text(now), text(math.max(seen, revision) + 1) }
+for i = 1, tonumber(ARGV[5]) do
+  local at = 6 + (i - 1) * 10
+  local unit = {
+    name = ARGV[at],
+    capacity = tonumber(ARGV[at + 2]),
+    period = ARGV[at + 3],
+    give = tonumber(ARGV[at + 4]),
+    want = tonumber(ARGV[at + 5]),
+    all = tonumber(ARGV[at + 6]),
+    wish = tonumber(ARGV[at + 7]),
+    hint = tonumber(ARGV[at + 8]),
+    extra = tonumber(ARGV[at + 9]),
+  }
+  local granted, left, wait, ends = KINDS[ARGV[at + 1]](unit)
+  reply[#reply + 1] = text(granted)
+  reply[#reply + 1] = text(left)
+  reply[#reply + 1] = text(wait)
+  reply[#reply + 1] = text(ends)
+end
+if #update > 0 then
+  redis.call('HSET', KEYS[1], 'revision', reply[2], unpack(update))
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 return reply

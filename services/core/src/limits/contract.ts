@@ -56,6 +56,8 @@ export interface Admission {
 /** 429 or 402 with everything that the client is told, headers included. */
 export interface Refusal {
   readonly error: GatewayError;
+  /** Kind of the subject and name of the limit, such as `key requestsPerMinute`; `redis loss` where nothing can be checked. */
+  readonly limit: string;
   readonly status: LimitStatus;
 }
 

@@ -11,5 +11,5 @@ export type {
 } from './contract.ts';
 export { LearnedOutput } from './learned-output.ts';
 export { type LimiterCounters, type LimiterOptions, RedisLimiter } from './limiter.ts';
+export { isRefusal } from './refusal.ts';
 export { nanoCost, nanoDollars, windowAt } from './units.ts';
-export { isRefusal } from './wait-queue.ts';

@@ -84,7 +84,8 @@ describe('a bucket', () => {
     assert.ok(admitted <= most, `${admitted} admitted, ${most} allowed`);
     // A replica may have a lease in hand that it had no time to spend.
     const refused = asked - admitted;
-    assert.ok(refused - (asked - most) < asked * 0.01, `${refused} refused of ${asked}, ideal ${asked - most}`);
+    // Each replica may hold a small lease in the end.
+    assert.ok(refused - (asked - most) < asked * 0.01 + 64, `${refused} refused of ${asked}, ideal ${asked - most}`);
   });
 
   test('of tokens: reserved at first, settled with what was used', async () => {

@@ -1,5 +1,7 @@
 import { GatewayError } from '../errors/index.ts';
-import type { LimitStatus, Refusal, Subject } from './contract.ts';
+import type { Admission, Refusal, Subject } from './contract.ts';
+import type { Lease } from './lease.ts';
+import { statusOf } from './status.ts';
 import type { UnitName } from './units.ts';
 import { windowAt } from './units.ts';
 
@@ -14,15 +16,15 @@ const WORDS: Readonly<Record<Exclude<UnitName, 'budget'>, string>> = {
 /** Slots come free when an answer ends: nobody knows when. */
 const SLOTS_RETRY_MS = 1_000;
 
+export const isRefusal = (outcome: Admission | Refusal): outcome is Refusal => 'error' in outcome;
+
 /** The 429, or the 402 of a budget. `waitMs` is how long until it could be let in; Infinity: never as it is. */
-export function refusal(
-  subject: Subject,
-  unit: UnitName,
-  capacity: number,
-  waitMs: number,
-  status: LimitStatus,
-): Refusal {
-  return { error: unit === 'budget' ? brokeError(subject) : limitError(subject, unit, capacity, waitMs), status };
+export function refusal(lease: Lease, waitMs: number, leases: readonly Lease[], now: number): Refusal {
+  const { unit, owner } = lease;
+  const { subject } = owner;
+  const error =
+    unit.name === 'budget' ? brokeError(subject) : limitError(subject, unit.name, unit.capacity, Math.ceil(waitMs));
+  return { error, status: statusOf(leases, now), limit: `${subject.kind} ${unit.name}` };
 }
 
 function limitError(
@@ -55,12 +57,12 @@ function brokeError(subject: Subject): GatewayError {
 }
 
 /** Redis cannot be asked, and the operator wants nobody let in unasked. */
-export function unchecked(status: LimitStatus): Refusal {
+export function unchecked(leases: readonly Lease[], now: number): Refusal {
   const error = new GatewayError('rate_limit_exceeded', 'The limits of this request cannot be checked at the moment.', {
     code: 'limits_unavailable',
     retryAfterMs: SLOTS_RETRY_MS,
   });
-  return { error, status };
+  return { error, status: statusOf(leases, now), limit: 'redis loss' };
 }
 
 function whose({ kind, name }: Subject): string {

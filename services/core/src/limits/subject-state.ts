@@ -1,145 +1,173 @@
 import { LuaScript, type RedisClient, type RedisKeys } from '../redis/index.ts';
 import type { Subject } from './contract.ts';
-import { Lease } from './lease.ts';
-import { unitsOf, windowAt } from './units.ts';
+import type { CallMode, Lease, Offer, Surroundings } from './lease.ts';
+import { SlotsLease } from './slots-lease.ts';
+import { subjectKey } from './subject-key.ts';
+import { DAY_MS, MINUTE_MS, type Unit, unitsOf } from './units.ts';
+import { UnitsLease } from './units-lease.ts';
 
 export const ACQUIRE = new LuaScript(new URL('./acquire.lua', import.meta.url));
 
-/** How long slots outlive a process that dies. */
-const SLOTS_MS = 5_000;
-/** A process stops trusting its slots so much earlier than Redis gives them away. */
-const SLOTS_MARGIN_MS = 1_000;
-/** Longer than any window but a total one, which is kept for a year after its last use. */
-const KEEP_MS = 35 * 24 * 3_600_000;
-const KEEP_TOTAL_MS = 400 * 24 * 3_600_000;
+/** What one unit's part of an answer is made of. */
+const REPLY_FIELDS = 4;
 
 /** What a subject's leases need to talk to Redis. */
-export interface LeaseDesk {
+export interface LeaseDesk extends Surroundings {
   readonly client: RedisClient;
   readonly keys: RedisKeys['limits'];
   readonly replicaId: string;
-  readonly replicas: number;
+  /** Counts a call, and how long it took once it is answered. */
+  called(): void;
+  answered(ms: number): void;
 }
-
-/** What ACQUIRE works on, for one subject. */
-export const keysOf = ({ keys }: LeaseDesk, subject: string): readonly string[] => [
-  keys.buckets(subject),
-  keys.slots(subject),
-];
 
 /** One subject's leases in this process, and the one call at a time that refills them. */
 export class SubjectState {
-  readonly subject: Subject;
-  readonly key: string;
-  readonly leases: readonly Lease[];
-  /** When it was last looked at, `performance.now()`. */
+  subject: Subject;
+  leases: readonly Lease[];
+  /** When it was last used, `performance.now()`. */
   seenAt = 0;
-  /** What is in hand is about to go back. */
-  surplusDue = false;
-  /** What requests wait for, by lease. */
+  readonly #desk: LeaseDesk;
+  readonly #keys: readonly string[];
+  #keepMs: number;
+  /** What requests wait for, by lease: of the first, and of all. */
+  #wants: number[] = [];
   #waiting: number[] = [];
   #calling: Promise<void> | null = null;
+  /** Of the state in Redis, as last heard. */
+  #revision = 0;
 
-  constructor(subject: Subject, key: string) {
+  constructor(subject: Subject, desk: LeaseDesk) {
     this.subject = subject;
-    this.key = key;
-    this.leases = unitsOf(subject).map((unit) => new Lease(unit));
+    this.#desk = desk;
+    const key = subjectKey(subject);
+    this.#keys = [desk.keys.buckets(key), desk.keys.slots(key)];
+    this.leases = this.#leasesFor(subject);
+    this.#keepMs = keepMsOf(this.leases);
+  }
+
+  /** The same subject with other limits; what is held and what runs carries over. */
+  update(subject: Subject): void {
+    this.leases = this.#leasesFor(subject);
+    this.#keepMs = keepMsOf(this.leases);
+    this.subject = subject;
+    this.#wants = [];
+    this.#waiting = [];
   }
 
   get calling(): boolean {
     return this.#calling !== null;
   }
 
+  /** Requests run on it. */
+  get busy(): boolean {
+    return this.leases.some((lease) => lease.busy);
+  }
+
+  get holds(): boolean {
+    return this.leases.some((lease) => lease.holds);
+  }
+
+  isDue(now: number): boolean {
+    return this.leases.some((lease) => lease.isDue(now));
+  }
+
+  isScarce(now: number): boolean {
+    return this.leases.some((lease) => lease.holds && lease.isScarce(now));
+  }
+
+  /** Says what a request needs; `fetch` gets it. */
+  want(lease: Lease, need: number): void {
+    const i = this.leases.indexOf(lease);
+    if (i < 0) return;
+    this.#wants[i] ||= need;
+    this.#waiting[i] = (this.#waiting[i] ?? 0) + need;
+  }
+
   /**
-   * Refills all leases in one call; `needs` as in `leases`, 0 for what needs nothing. Calls that come while one runs wait
-   * for that one. Rejects when Redis is away.
+   * Refills all leases in one call. Whoever comes while one runs waits for that one, and has to look again. Rejects when Redis
+   * is away.
    */
-  refill(desk: LeaseDesk, needs: readonly number[]): Promise<void> {
-    needs.forEach((need, i) => {
-      this.#waiting[i] = (this.#waiting[i] ?? 0) + need;
-    });
-    this.#calling ??= this.#call(desk, needs, false).finally(() => {
+  fetch(): Promise<void> {
+    return this.#begin('take');
+  }
+
+  /** As `mode` says; after a call that runs. */
+  async send(mode: CallMode): Promise<void> {
+    while (this.#calling) await this.#calling.catch(() => undefined);
+    await this.#begin(mode);
+  }
+
+  #begin(mode: CallMode): Promise<void> {
+    this.#calling ??= this.#call(mode).finally(() => {
       this.#calling = null;
     });
     return this.#calling;
   }
 
-  /** What is in hand goes back; slots in use stay. */
-  giveBack(desk: LeaseDesk): Promise<void> {
-    return this.#calling ?? this.#call(desk, [], true);
-  }
-
-  async #call(desk: LeaseDesk, needs: readonly number[], giveAll: boolean): Promise<void> {
-    const now = performance.now();
-    const { budget } = this.subject;
-    const window = budget === null ? 0 : windowAt(budget.window, Date.now()).startMs;
-    // Those that wait already are in the same tick as we: a microtask later all have said what they need.
-    if (!giveAll) await null;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const calls = this.leases.map((lease, i) => offer(lease, needs[i] ?? 0, waiting[i] ?? 0, giveAll, window, now));
-    const { client, replicaId, replicas } = desk;
-    const keepMs = budget?.window === 'total' ? KEEP_TOTAL_MS : KEEP_MS;
-    let reply: unknown;
+  async #call(mode: CallMode): Promise<void> {
+    // Requests of the same tick are in the same call.
+    if (mode === 'take') await null;
+    const sentAt = performance.now();
+    const { leases } = this;
+    const offers = leases.map((lease, i) => lease.offer(mode, this.#wants[i] ?? 0, this.#waiting[i] ?? 0, sentAt));
+    if (mode === 'take') {
+      this.#wants = [];
+      this.#waiting = [];
+    }
+    this.#desk.called();
+    let numbers: number[];
     try {
-      reply = await ACQUIRE.run(client, keysOf(desk, this.key), [
-        replicaId,
-        replicas,
-        keepMs,
-        calls.length,
-        ...calls.flatMap(({ args }) => args),
-      ]);
+      numbers = await this.#run(offers);
     } catch (error) {
-      // What was to come back is lost, which harms nobody; what was owed is still owed.
-      for (const [i, call] of calls.entries()) {
-        const lease = this.leases[i];
-        if (lease && call.owed > 0) lease.debt += call.owed;
-      }
+      for (const [i, offer] of offers.entries()) leases[i]?.failed(offer);
       throw error;
     }
-    const numbers = (reply as unknown[]).map(Number);
-    const at = performance.now();
-    for (const [i, lease] of this.leases.entries()) {
-      const [granted = 0, left = 0, waitMs = 0] = numbers.slice(1 + i * 3, 4 + i * 3);
-      const call = calls[i];
-      lease.granted(granted, left, waitMs, call?.want ?? 0, at);
-      lease.window = window;
-      // Counted from before the call: Redis counts from later.
-      lease.expiresAt = now + SLOTS_MS - SLOTS_MARGIN_MS;
+    const now = performance.now();
+    this.#desk.answered(now - sentAt);
+    this.#hear(numbers, leases, offers, sentAt, now);
+  }
+
+  async #run(offers: readonly Offer[]): Promise<number[]> {
+    const { client, replicaId, replicas } = this.#desk;
+    const args: (string | number)[] = [replicaId, replicas, this.#keepMs, this.#revision, offers.length];
+    for (const offer of offers) args.push(...offer.args);
+    const reply = await ACQUIRE.run(client, this.#keys, args);
+    return (reply as unknown[]).map(Number);
+  }
+
+  #hear(numbers: number[], leases: readonly Lease[], offers: readonly Offer[], sentAt: number, now: number): void {
+    const [redisNow = 0, revision = 0] = numbers;
+    this.#revision = revision;
+    for (const [i, lease] of leases.entries()) {
+      const at = 2 + i * REPLY_FIELDS;
+      const [granted = 0, left = 0, waitMs = 0, windowEnds = 0] = numbers.slice(at, at + REPLY_FIELDS);
+      const windowLeftMs = windowEnds === 0 ? Number.POSITIVE_INFINITY : windowEnds - redisNow;
+      const offer = offers[i];
+      if (offer) lease.granted({ granted, left, waitMs, windowEnds, windowLeftMs }, offer, sentAt, now);
     }
   }
+
+  #leasesFor(subject: Subject): Lease[] {
+    const before = new Map(this.leases?.map((lease) => [lease.unit.name, lease]));
+    return unitsOf(subject).map((unit) => this.#lease(unit, before.get(unit.name)));
+  }
+
+  #lease(unit: Unit, before: Lease | undefined): Lease {
+    if (unit.kind === 'slots') {
+      return new SlotsLease(unit, this, this.#desk, before instanceof SlotsLease ? before : undefined);
+    }
+    return new UnitsLease(unit, this, this.#desk, before instanceof UnitsLease ? before : undefined);
+  }
 }
 
-interface Offer {
-  readonly args: readonly (string | number)[];
-  readonly want: number;
-  /** Taken from the lease's debt for this call. */
-  readonly owed: number;
-}
-
-/** One unit's part of a call; what comes back leaves the lease now. */
-function offer(lease: Lease, need: number, waiting: number, giveAll: boolean, window: number, now: number): Offer {
-  const { unit } = lease;
-  const common = [unit.name, unit.kind, unit.capacity];
-  if (unit.kind === 'slots') {
-    const want = need === 0 ? 0 : lease.inUse + need;
-    const wish = giveAll ? lease.inUse : lease.inUse + Math.max(waiting, Math.ceil(lease.inUse / 2));
-    return { args: [...common, SLOTS_MS, lease.inUse, want, wish, -1, 0], want, owed: 0 };
+/** How long Redis keeps what nobody asks for: a bucket is full by then, a window over. A total is kept for a year. */
+function keepMsOf(leases: readonly Lease[]): number {
+  let keepMs = MINUTE_MS;
+  for (const { unit } of leases) {
+    const days = { day: 2, week: 8, month: 32, total: 400 };
+    const windowMs = unit.window === null ? 2 * unit.windowMs : days[unit.window] * DAY_MS;
+    keepMs = Math.max(keepMs, windowMs);
   }
-  const owed = lease.debt + Math.max(0, -lease.available);
-  let give = -owed;
-  if (lease.available < 0) lease.available = 0;
-  lease.debt = 0;
-  const foreign = unit.kind === 'budget' && lease.window !== window;
-  if ((giveAll || foreign) && lease.available > 0) {
-    // Of a budget's window that is over, nothing can be spent any more.
-    give += lease.available;
-    lease.available = 0;
-  }
-  const want = need === 0 || unit.soft ? 0 : Math.max(1, need - lease.available);
-  const wish = Math.max(want, lease.wish(waiting, now) - lease.available);
-  const hint = lease.estimate(now);
-  const pace = unit.kind === 'budget' ? window : unit.perMs;
-  const args = [...common, pace, give, want, wish, hint === null || foreign ? -1 : Math.floor(hint), lease.window];
-  return { args, want, owed };
+  return keepMs;
 }

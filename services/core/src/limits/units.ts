@@ -1,8 +1,8 @@
 import { fromDecimal } from '../ledger/index.ts';
 import type { Demand, Subject } from './contract.ts';
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 3_600_000;
+export const MINUTE_MS = 60_000;
+export const DAY_MS = 24 * 3_600_000;
 /** 10^-18 dollars in 10^-9. */
 const NANO = 10n ** 9n;
 /** Above this a JavaScript number, and Redis's Lua, loses whole units. */
@@ -21,39 +21,43 @@ export interface Unit {
   readonly name: UnitName;
   readonly kind: 'bucket' | 'slots' | 'budget';
   readonly capacity: number;
-  /** Of a bucket; refill per millisecond. */
-  readonly perMs: number;
+  /** Of a bucket; milliseconds in which it becomes full. */
+  readonly windowMs: number;
+  /** Of a budget. */
+  readonly window: 'day' | 'week' | 'month' | 'total' | null;
   /** Counted, never refused. */
   readonly soft: boolean;
-  /** What one request needs of it. */
+  /** What one request needs of it, in whole units. */
   need(demand: Demand): number;
 }
 
 const ONE = (): number => 1;
-const TOKENS = ({ tokens }: Demand): number => tokens;
-const MONEY = ({ money }: Demand): number => money;
+const TOKENS = ({ tokens }: Demand): number => Math.max(0, Math.ceil(tokens));
+const MONEY = ({ money }: Demand): number => Math.max(0, Math.ceil(money));
 
 /** The limits that hold for a subject. */
 export function unitsOf({ limits, budget }: Subject): Unit[] {
   const units: Unit[] = [];
-  const bucket = (name: UnitName, capacity: number | null, windowMs: number, need: Unit['need']): void => {
-    if (capacity !== null)
-      units.push({ name, kind: 'bucket', capacity, perMs: capacity / windowMs, soft: false, need });
+  const bucket = (name: UnitName, limit: number | null, windowMs: number, perRequest: boolean): void => {
+    if (limit === null) return;
+    const [capacity, need] = [Math.floor(limit), perRequest ? ONE : TOKENS];
+    units.push({ name, kind: 'bucket', capacity, windowMs, window: null, soft: false, need });
   };
-  bucket('requestsPerMinute', limits.requestsPerMinute, MINUTE_MS, ONE);
-  bucket('requestsPerDay', limits.requestsPerDay, DAY_MS, ONE);
-  bucket('tokensPerMinute', limits.tokensPerMinute, MINUTE_MS, TOKENS);
-  bucket('tokensPerDay', limits.tokensPerDay, DAY_MS, TOKENS);
+  bucket('requestsPerMinute', limits.requestsPerMinute, MINUTE_MS, true);
+  bucket('requestsPerDay', limits.requestsPerDay, DAY_MS, true);
+  bucket('tokensPerMinute', limits.tokensPerMinute, MINUTE_MS, false);
+  bucket('tokensPerDay', limits.tokensPerDay, DAY_MS, false);
+  const rest = { windowMs: 0, window: null, soft: false };
   if (limits.concurrency !== null) {
-    units.push({ name: 'concurrency', kind: 'slots', capacity: limits.concurrency, perMs: 0, soft: false, need: ONE });
+    units.push({ ...rest, name: 'concurrency', kind: 'slots', capacity: Math.floor(limits.concurrency), need: ONE });
   }
   if (budget !== null) {
-    const soft = budget.mode !== 'hard';
-    units.push({ name: 'budget', kind: 'budget', capacity: nanoDollars(budget.usd), perMs: 0, soft, need: MONEY });
+    const { window, mode, usd } = budget;
+    const of = { capacity: nanoDollars(usd), window, soft: mode !== 'hard' };
+    units.push({ ...rest, ...of, name: 'budget', kind: 'budget', need: MONEY });
   }
   return units;
 }
-
 /** A decimal amount in 10^-9 dollars, rounded down. */
 export function nanoDollars(usd: string): number {
   const nano = fromDecimal(usd) / NANO;

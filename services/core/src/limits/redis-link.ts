@@ -1,0 +1,165 @@
+import type { RedisClient } from '../redis/index.ts';
+
+const PING_MS = 50;
+/** A request waits for so long for an answer of Redis that is usually there at once ... */
+const LEAST_PATIENCE_MS = 5;
+/** ... and for longer, up to this, where the machine is so busy that answers took that long of late. */
+const MOST_PATIENCE_MS = 40;
+/** How much longer than the slowest answer of late. */
+const PATIENCE = 4;
+/** The slowest answer counts half after this. */
+const HALF_LIFE_MS = 5_000;
+/** Redis may have given away slots, or lost its data: whoever comes back tells what it knows, and takes nothing meanwhile. */
+const SETTLE_MS = 1_500;
+/** A time without Redis in which no lease has expired needs none of that. */
+const SHORT_MS = 3_000;
+/** Replicas notice within this that Redis is back, one after the other, when no connection was lost. */
+const SPREAD_MS = 150;
+/** A moment is not worth a line in the log. */
+const WORTH_TELLING_MS = 500;
+/** A timer that comes so much too late tells of a busy process. */
+const LATE_MS = 3;
+
+export interface LinkLog {
+  info(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+}
+
+/** Whether Redis can be asked. While it cannot, nobody waits for it. */
+export class RedisLink {
+  readonly #client: RedisClient;
+  readonly #log: LinkLog;
+  /** Everything that Redis has to hear before anybody takes from it again. */
+  readonly #tellAll: () => Promise<void>;
+  #up = true;
+  #awaySince = 0;
+  #lost = false;
+  #reserveMs = 0;
+  #reserveUntil = 0;
+  /** The slowest answer of late, decayed, and when that was; nothing is known at first. */
+  #slowestMs = MOST_PATIENCE_MS / PATIENCE;
+  #slowestAt = performance.now();
+  #stopped = false;
+
+  constructor(client: RedisClient, log: LinkLog, tellAll: () => Promise<void>) {
+    this.#client = client;
+    this.#log = log;
+    this.#tellAll = tellAll;
+    client.on('close', this.#closed);
+    if (client.status !== 'ready') this.fails('there is no connection', true);
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** When Redis went away, `performance.now()`. */
+  get awaySince(): number {
+    return this.#awaySince;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#client.off('close', this.#closed);
+  }
+
+  /** What other replicas spent in so many milliseconds without Redis may not be told yet; 0: all is told. */
+  readonly reserveMs = (now: number): number => (now < this.#reserveUntil ? this.#reserveMs : 0);
+
+  answered(ms: number): void {
+    const now = performance.now();
+    const before = this.#slowest(now);
+    this.#slowestMs = Math.max(before, Math.min(ms, MOST_PATIENCE_MS));
+    this.#slowestAt = now;
+  }
+
+  #slowest(now: number): number {
+    return this.#slowestMs * 0.5 ** ((now - this.#slowestAt) / HALF_LIFE_MS);
+  }
+
+  /** Whether calls were answered before patience ran out; if not, Redis is away. */
+  async inTime(calls: Promise<unknown>): Promise<boolean> {
+    const patienceMs = Math.min(
+      MOST_PATIENCE_MS,
+      Math.max(LEAST_PATIENCE_MS, PATIENCE * this.#slowest(performance.now())),
+    );
+    const isInTime = await isOverWithin(calls, patienceMs);
+    if (!isInTime) this.fails('it does not answer in time', false);
+    return isInTime && this.#up;
+  }
+
+  /** `lost`: it may not be the same Redis, or not know what it knew, when it is back. */
+  fails(reason: string, lost: boolean): void {
+    if (this.#stopped) return;
+    this.#lost ||= lost;
+    if (!this.#up) return;
+    this.#up = false;
+    this.#awaySince = performance.now();
+    void this.#comeBack(reason);
+  }
+
+  readonly #closed = (): void => this.fails('the connection was closed', true);
+
+  async #comeBack(reason: string): Promise<void> {
+    const telling = setTimeout(() => this.#log.warn('limits are kept without Redis', { reason }), WORTH_TELLING_MS);
+    telling.unref();
+    await this.#answer();
+    while (!this.#stopped && (this.#lost || performance.now() - this.#awaySince > SHORT_MS)) {
+      this.#lost = false;
+      await this.#tellAll().catch(() => undefined);
+      await pause(SETTLE_MS);
+      if (!this.#lost) break;
+      await this.#answer();
+    }
+    clearTimeout(telling);
+    if (this.#stopped) return;
+    const now = performance.now();
+    this.#reserveMs = now - this.#awaySince;
+    this.#reserveUntil = now + (this.#reserveMs > SETTLE_MS ? SETTLE_MS : SPREAD_MS);
+    this.#up = true;
+    if (this.#reserveMs > WORTH_TELLING_MS) this.#log.info('limits are kept in Redis again');
+    void this.#tellAll().catch(() => undefined);
+  }
+
+  /** Resolves when Redis answers. */
+  async #answer(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const sentAt = performance.now();
+        await this.#client.ping();
+        this.answered(performance.now() - sentAt);
+        return;
+      } catch {
+        await pause(PING_MS);
+      }
+    }
+  }
+}
+
+const pause = (ms: number): Promise<void> =>
+  new Promise((done) => {
+    setTimeout(done, ms).unref();
+  });
+
+/** Whether it is over within `ms`, whatever came of it. Time in which this process itself was busy does not count. */
+async function isOverWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let over = false;
+  const done = work.then(() => {
+    over = true;
+  });
+  for (let tries = 0; tries < 3 && !over; tries++) {
+    const began = performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([done, late]);
+    clearTimeout(timer);
+    if (over) return true;
+    // The timer may have come late, with the answer waiting in a socket that nobody has read yet.
+    await new Promise((turn) => setImmediate(turn));
+    await new Promise((turn) => setImmediate(turn));
+    if (over || performance.now() - began < ms + LATE_MS) break;
+  }
+  return over;
+}

@@ -1,0 +1,208 @@
+import type { CallMode, Lease, Offer, Reply, Surroundings } from './lease.ts';
+import { Pace } from './pace.ts';
+import type { SubjectState } from './subject-state.ts';
+import type { Unit } from './units.ts';
+
+/** What a process wants to have in hand: so many milliseconds of its own demand. */
+const AHEAD_MS = 5_000;
+/** Redis is not asked again and again for what it has not got. */
+const RECHECK_MS = 20;
+/** Below this share, others may be refused for want of what this process holds. */
+const SCARCE = 0.25;
+
+/** A lease of a bucket or of a budget: units taken out of Redis and not yet spent. */
+export class UnitsLease implements Lease {
+  readonly unit: Unit;
+  readonly owner: SubjectState;
+  readonly #around: Surroundings;
+  readonly #pace = new Pace();
+  /** Below zero when requests used more than they were let in with. */
+  #available = 0;
+  /** Spent without having been taken out of Redis (while it was away, or of a soft budget): still to be told. */
+  #debt = 0;
+  /** What Redis last said is left for everybody; null before it said anything. */
+  #left: number | null = null;
+  #leftAt = 0;
+  #emptyFor = 0;
+  #emptyUntil = 0;
+  #quietUntil = 0;
+  /** Of a budget: the window that the lease is of, when it was first heard of, and when nothing of it can be spent any more. */
+  #windowEnds = 0;
+  #windowSince = 0;
+  #windowOver = Number.POSITIVE_INFINITY;
+  /** Of the time without Redis that began then: what of this replica's share was spent. */
+  #shareSince = -1;
+  #shareSpent = 0;
+  #successor: UnitsLease | null = null;
+
+  /** `before` is the lease of the same limit that was another until now. */
+  constructor(unit: Unit, owner: SubjectState, around: Surroundings, before?: UnitsLease) {
+    this.unit = unit;
+    this.owner = owner;
+    this.#around = around;
+    if (before && before.unit.window === unit.window) {
+      this.#available = before.#available;
+      this.#debt = before.#debt;
+      this.#windowEnds = before.#windowEnds;
+      this.#windowSince = before.#windowSince;
+      this.#windowOver = before.#windowOver;
+      this.#left = before.#left;
+      this.#leftAt = before.#leftAt;
+      before.#successor = this;
+    }
+  }
+
+  has(need: number, now: number): boolean {
+    if (this.unit.soft) return this.#left !== null;
+    return this.#available >= need && now < this.#windowOver;
+  }
+
+  take(need: number, now: number): void {
+    if (this.unit.soft) this.#debt += need;
+    else this.#available -= need;
+    this.#pace.add(need, now);
+  }
+
+  give(amount: number, since: number): void {
+    if (this.#successor) return this.#successor.give(amount, since);
+    // What was reserved in a window that is over does not come back to the one that runs.
+    if (amount > 0 && since < this.#windowSince) return;
+    if (this.unit.soft) this.#debt -= amount;
+    else this.#available += amount;
+  }
+
+  emptyUntil(need: number, now: number): number {
+    if (need > this.unit.capacity && !this.unit.soft) return Number.POSITIVE_INFINITY;
+    return now < this.#emptyUntil && need - Math.max(0, this.#available) >= this.#emptyFor ? this.#emptyUntil : 0;
+  }
+
+  low(now: number): boolean {
+    return !this.unit.soft && now >= this.#quietUntil && this.#available < this.#keep(now) / 2;
+  }
+
+  hasSurplus(now: number): boolean {
+    return !this.unit.soft && this.#available > 0 && this.#available > 2 * this.#keep(now);
+  }
+
+  /** Of what comes in from when Redis went away on; what it had left then, others may have taken. */
+  hasShare(need: number, since: number, now: number): boolean {
+    const { kind, soft, capacity, windowMs } = this.unit;
+    if (soft) return true;
+    if (kind === 'budget') return false;
+    if (this.#shareSince !== since) {
+      this.#shareSince = since;
+      this.#shareSpent = 0;
+    }
+    const { replicas } = this.#around;
+    const share = Math.min(((now - since) * capacity) / windowMs, capacity) / replicas;
+    // Of a subject that nobody seems to use, one request is let in at once.
+    const first = this.#left === null && this.#shareSpent === 0 && need <= capacity / replicas;
+    return first || share - this.#shareSpent >= need;
+  }
+
+  takeShare(need: number): void {
+    this.#shareSpent += need;
+    this.#debt += need;
+  }
+
+  giveShare(amount: number): void {
+    if (this.#successor) return this.#successor.giveShare(amount);
+    this.#debt -= amount;
+  }
+
+  get holds(): boolean {
+    return this.#available > 0;
+  }
+
+  isDue(): boolean {
+    return this.#debt !== 0 || this.#available < 0;
+  }
+
+  get busy(): boolean {
+    return false;
+  }
+
+  isScarce(now: number): boolean {
+    return (this.#estimate(now) ?? 0) < this.unit.capacity * SCARCE;
+  }
+
+  remaining(now: number): number | null {
+    const left = this.#estimate(now);
+    return left === null ? null : left + this.#available - this.#debt;
+  }
+
+  offer(mode: CallMode, want: number, all: number, now: number): Offer {
+    const { name, kind, capacity, windowMs, window, soft } = this.unit;
+    const isOver = now >= this.#windowOver;
+    const hint = isOver ? null : this.#estimate(now);
+    if (isOver) this.#available = 0;
+    const owed = this.#debt + Math.max(0, -this.#available);
+    this.#debt = 0;
+    this.#available = Math.max(0, this.#available);
+    const back = mode === 'empty' ? this.#available : mode === 'return' ? this.#surplus(now) : 0;
+    this.#available -= back;
+    const lacks = mode === 'take' && !soft;
+    const least = lacks && want > 0 ? Math.max(1, want - this.#available) : 0;
+    const needed = lacks ? Math.max(0, all - this.#available) : 0;
+    const ahead = Math.ceil(this.#pace.per(AHEAD_MS, now));
+    const wish = lacks ? Math.max(0, ahead - this.#available) : 0;
+    const period = kind === 'bucket' ? windowMs : (window ?? 'total');
+    const extra = kind === 'bucket' ? this.#reserve(now) : this.#windowEnds;
+    const args = [name, kind, capacity, period, back - owed, least, needed, wish, hint ?? -1, extra];
+    return { args, want: least, owed };
+  }
+
+  granted(reply: Reply, offer: Offer, sentAt: number, now: number): void {
+    if (this.#successor) return this.#successor.granted(reply, offer, sentAt, now);
+    const { want } = offer;
+    const { granted, left, waitMs, windowEnds, windowLeftMs } = reply;
+    if (windowEnds !== this.#windowEnds) {
+      if (this.#windowEnds !== 0) this.#available = 0;
+      this.#windowEnds = windowEnds;
+      this.#windowSince = sentAt;
+    }
+    this.#windowOver = sentAt + windowLeftMs;
+    this.#available += granted;
+    this.#left = left;
+    this.#leftAt = now;
+    if (granted === 0) this.#quietUntil = now + RECHECK_MS;
+    const refused = want > 0 && granted < want;
+    this.#emptyFor = want;
+    // A reserve is kept for a short time only, and what others return can come at any time.
+    const wait = waitMs < 0 ? Number.POSITIVE_INFINITY : Math.max(waitMs, RECHECK_MS);
+    this.#emptyUntil = refused ? now + wait : 0;
+  }
+
+  failed(offer: Offer): void {
+    if (this.#successor) return this.#successor.failed(offer);
+    this.#debt += offer.owed;
+  }
+
+  /** What Redis has at most, as far as this process can tell. */
+  #estimate(now: number): number | null {
+    if (this.#left === null) return null;
+    const { capacity, windowMs } = this.unit;
+    if (windowMs === 0) return this.#left;
+    return Math.min(capacity, this.#left + Math.floor(((now - this.#leftAt) * capacity) / windowMs));
+  }
+
+  /** How much it is good to have: the demand of some seconds, but no more than a fair part of what is left. */
+  #keep(now: number): number {
+    const left = this.#estimate(now);
+    if (left === null || left <= 0) return 0;
+    return Math.min(this.#pace.per(AHEAD_MS, now), Math.floor(left / (2 * this.#around.replicas)));
+  }
+
+  #surplus(now: number): number {
+    const keep = Math.ceil(this.#keep(now));
+    return this.#available > 2 * keep ? this.#available - keep : 0;
+  }
+
+  #reserve(now: number): number {
+    const { capacity, windowMs } = this.unit;
+    const { replicas } = this.#around;
+    const ms = this.#around.reserveMs(now);
+    if (ms === 0 || replicas === 1) return 0;
+    return Math.min(capacity, Math.ceil((((ms * capacity) / windowMs) * (replicas - 1)) / replicas));
+  }
+}

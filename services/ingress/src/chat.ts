@@ -145,7 +145,7 @@ class ChatCall {
 
   #relay(chat: ChatRequest, { request, plan }: PlannedChat): void {
     const exchange = this.#exchange;
-    const { requestTimeoutMs, keepAliveCommentMs } = this.#table.server;
+    const { requestTimeoutMs, keepAliveCommentMs, drainAborted } = this.#table.server;
     const admitAttempt = this.#providerGate(chat, { request, plan });
     const relay = new Relay(
       {
@@ -167,6 +167,8 @@ class ChatCall {
         authorizers: this.#gateway.authorizers,
         allowPrivateFileUrls: this.#table.allowPrivateFileUrls,
         observation: this.#observation,
+        lateUsage: this.#gateway.lateUsage,
+        drainAborted,
         onSettled: (outcome) => this.#settled(chat, request, outcome),
       },
       exchange,
@@ -194,12 +196,11 @@ class ChatCall {
 
   /** What was used takes the place of what was reserved, and is written down. */
   #account(chat: ChatRequest, outcome: RelayOutcome): void {
-    const { usage, costUsd, attempts, last } = outcome;
+    const { usage, accounted, attempts } = outcome;
     if (attempts === 0) this.#admission?.release();
     else {
-      const tokens = usage === null ? 0 : usage.promptTokens + usage.completionTokens;
-      const own = last?.credentialType === 'byok' || costUsd === null;
-      this.#admission?.settle({ tokens, money: own ? 0 : nanoCost(costUsd) });
+      const tokens = accounted === null ? 0 : accounted.usage.promptTokens + accounted.usage.completionTokens;
+      this.#admission?.settle({ tokens, money: accounted?.costUsd ? nanoCost(accounted.costUsd) : 0 });
     }
     if (usage !== null && outcome.error === null) {
       this.#gateway.learnedOutput.learn(this.#principal.id, chat.model, usage.completionTokens / chat.choices);
@@ -213,7 +214,7 @@ class ChatCall {
     // With one attempt that ended well, the provider has taken the whole body: see releaseBody.
     if (outcome.attempts === 1 && outcome.error === null && !outcome.clientAborted) releaseBody(this.#body);
     this.#observation.ended({
-      endedAt: performance.now(),
+      endedAt: outcome.endedAt,
       status: outcome.clientAborted ? 499 : this.#exchange.status,
       errorType: outcome.error?.type ?? null,
       clientAborted: outcome.clientAborted,
@@ -222,8 +223,8 @@ class ChatCall {
       model: outcome.model,
       attempts: outcome.attempts,
       resumed: outcome.resumed && outcome.error === null,
-      usage: outcome.usage,
-      costUsd: outcome.costUsd,
+      usage: outcome.accounted?.usage ?? null,
+      costUsd: outcome.accounted?.costUsd ?? null,
       keyName: this.#principal.name,
       overheadMs: outcome.gatewayMs,
     });

@@ -4,6 +4,7 @@ import type { HealthBoard } from '@headgate/core/health';
 import { type KeyTable, OidcVerifier } from '@headgate/core/identity';
 import type { Reports, UsageWriter } from '@headgate/core/ledger';
 import { LearnedOutput, type RedisLimiter } from '@headgate/core/limits';
+import { LateUsage } from '@headgate/core/relay';
 import { AffinityMemory } from '@headgate/core/routing';
 import type { SnapshotFeed } from '@headgate/core/snapshot';
 import type { Telemetry } from '@headgate/core/telemetry';
@@ -39,6 +40,8 @@ export class Gateway implements ExchangeHost {
   readonly reports: Reports;
   readonly learnedOutput = new LearnedOutput();
   readonly affinity = new AffinityMemory();
+  /** What requests used whose client did not stay to the end. */
+  readonly lateUsage = new LateUsage();
   readonly authorizers = new Authorizers();
   #oidc: OidcVerifier;
   #issuers = '[]';

@@ -7,6 +7,12 @@ import type { Exchange } from './exchange.ts';
 
 const LONGEST_ATTRIBUTION = 256;
 
+const SOURCES = {
+  provider: UsageSource.PROVIDER,
+  drained: UsageSource.DRAINED,
+  estimated: UsageSource.ESTIMATED,
+} as const;
+
 /** What the ledger keeps of one chat request. */
 export function usageRecord(
   exchange: Exchange,
@@ -14,11 +20,10 @@ export function usageRecord(
   chat: ChatRequest,
   outcome: RelayOutcome,
 ): UsageRecord {
-  const { usage, last, error, clientAborted, firstContentAt } = outcome;
-  const now = performance.now();
+  const { accounted, last, error, clientAborted, firstContentAt, endedAt } = outcome;
+  const usage = accounted?.usage;
   const options = chat.outline.providerOptions?.gateway;
   const byok = last?.credentialType === 'byok';
-  const cost = outcome.costUsd ?? '';
   const read = usage?.cacheReadTokens ?? null;
   const write = usage?.cacheWriteTokens ?? null;
   const reasoning = usage?.reasoningTokens ?? null;
@@ -26,7 +31,7 @@ export function usageRecord(
   return create(UsageRecordSchema, {
     generationId: exchange.generationId,
     requestId: exchange.requestId,
-    createdAtMs: BigInt(Math.round(Date.now() - (now - exchange.startedAt))),
+    createdAtMs: BigInt(Math.round(Date.now() - (performance.now() - exchange.startedAt))),
     principalId: principal.id,
     keyName: principal.name,
     group: principal.group,
@@ -42,17 +47,17 @@ export function usageRecord(
     status: clientAborted ? 499 : exchange.status,
     errorType: error?.type ?? '',
     clientAborted,
-    usageSource: usage === null ? UsageSource.UNSPECIFIED : UsageSource.PROVIDER,
+    usageSource: accounted === null ? UsageSource.UNSPECIFIED : SOURCES[accounted.source],
     inputTokens: BigInt((usage?.promptTokens ?? 0) - (read ?? 0) - (write ?? 0)),
     outputTokens: BigInt((usage?.completionTokens ?? 0) - (reasoning ?? 0)),
     ...optional('cacheReadTokens', read),
     ...optional('cacheWriteTokens', write),
     ...optional('reasoningTokens', reasoning),
-    costUsd: byok ? '0' : cost,
-    marketCostUsd: cost,
+    costUsd: accounted?.costUsd ?? '',
+    marketCostUsd: accounted?.marketCostUsd ?? '',
     attempts: outcome.attempts,
     latencyMs: firstContentAt === null ? 0 : Math.round(firstContentAt - exchange.startedAt),
-    generationMs: Math.round(now - exchange.startedAt),
+    generationMs: Math.round(endedAt - exchange.startedAt),
     httpReferer: exchange.referer.slice(0, LONGEST_ATTRIBUTION),
     title: exchange.title.slice(0, LONGEST_ATTRIBUTION),
   });

@@ -26,6 +26,9 @@ import { isMessage, type ToPrimary, type ToWorker } from './messages.ts';
 import { loadUws, type UwsModule } from './uws.ts';
 import { VERSION } from './version.ts';
 
+/** At the end, providers whose clients have left are listened to for so long; what they have not told by then is estimated. */
+const USAGE_GRACE_MS = 5_000;
+
 /** One serving process. */
 export class Worker {
   readonly #bootstrap: Bootstrap;
@@ -165,6 +168,8 @@ export class Worker {
       this.#telemetry.logger.warn('drain limit reached, cutting open requests', { open: this.#gateway.openRequests });
     }
     this.#app.close();
+    // Clients that are cut off have used something, too.
+    await this.#gateway.lateUsage.finish(USAGE_GRACE_MS);
     // Leases go back, and what was used is written down, before anything is closed.
     await Promise.all([this.#gateway.limiter.stop(), this.#gateway.usage.stop()]);
     this.#gateway.oidc.close();

@@ -363,6 +363,11 @@ export declare type ServerSettings = Message<"headgate.v1.ServerSettings"> & {
    * @generated from field: repeated string cors_origins = 4;
    */
   corsOrigins: string[];
+
+  /**
+   * @generated from field: headgate.v1.DrainSettings drain_aborted = 5;
+   */
+  drainAborted?: DrainSettings | undefined;
 };
 
 /**
@@ -370,6 +375,38 @@ export declare type ServerSettings = Message<"headgate.v1.ServerSettings"> & {
  * Use `create(ServerSettingsSchema)` to create a new message.
  */
 export declare const ServerSettingsSchema: GenMessage<ServerSettings>;
+
+/**
+ * What becomes of an answer whose client has left.
+ *
+ * @generated from message headgate.v1.DrainSettings
+ */
+export declare type DrainSettings = Message<"headgate.v1.DrainSettings"> & {
+  /**
+   * "billed": it is taken to its end where the provider bills all of it anyway; "always"; "never".
+   *
+   * @generated from field: string when = 1;
+   */
+  when: string;
+
+  /**
+   * @generated from field: uint32 max_ms = 2;
+   */
+  maxMs: number;
+
+  /**
+   * In one ingress process.
+   *
+   * @generated from field: uint32 max_concurrent = 3;
+   */
+  maxConcurrent: number;
+};
+
+/**
+ * Describes the message headgate.v1.DrainSettings.
+ * Use `create(DrainSettingsSchema)` to create a new message.
+ */
+export declare const DrainSettingsSchema: GenMessage<DrainSettings>;
 
 /**
  * Zero means: inherit from the level above (endpoint, then provider, then snapshot).

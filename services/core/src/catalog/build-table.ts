@@ -1,4 +1,5 @@
 import {
+  type DrainSettings,
   type Endpoint,
   type Model,
   ModelType,
@@ -10,6 +11,7 @@ import {
 import { limitPolicy, oidcIssuer } from './limit-settings.ts';
 import { modelCard } from './model-card.ts';
 import type {
+  DrainPolicy,
   EndpointEntry,
   EndpointPricing,
   EndpointTimeouts,
@@ -46,6 +48,7 @@ export function toRoutingTable(
       requestTimeoutMs: snapshot.server?.requestTimeoutMs ?? 0,
       keepAliveCommentMs: snapshot.server?.keepAliveCommentMs ?? 0,
       corsOrigins: snapshot.server?.corsOrigins ?? [],
+      drainAborted: drainPolicy(snapshot.server?.drainAborted),
     },
     allowPrivateFileUrls: snapshot.allowPrivateFileUrls,
     health: healthPolicy(snapshot.health),
@@ -54,6 +57,12 @@ export function toRoutingTable(
     providers,
     models: new Map(models.map((model) => [model.id, model])),
   };
+}
+
+/** An older control says nothing of it: what stands in the schema as default holds. */
+function drainPolicy(settings: DrainSettings | undefined): DrainPolicy {
+  const { when = '', maxMs = 30_000, maxConcurrent = 64 } = settings ?? {};
+  return { when: when === 'always' || when === 'never' ? when : 'billed', maxMs, maxConcurrent };
 }
 
 /** An older control says nothing of health: what stands in the schema as default holds. */

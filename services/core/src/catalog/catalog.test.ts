@@ -276,6 +276,7 @@ describe('the routing table', () => {
       requestTimeoutMs: 600_000,
       keepAliveCommentMs: 15_000,
       corsOrigins: [],
+      drainAborted: { when: 'billed', maxMs: 30_000, maxConcurrent: 64 },
     });
   });
 

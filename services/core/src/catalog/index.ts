@@ -6,6 +6,7 @@ export { withAccount } from './relocate.ts';
 export { type ResolveOptions, resolveSnapshot, type Sealer } from './resolve.ts';
 export type {
   BreakerPolicy,
+  DrainPolicy,
   EndpointEntry,
   EndpointPricing,
   EndpointTimeouts,

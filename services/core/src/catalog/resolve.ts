@@ -40,6 +40,7 @@ export function resolveSnapshot(
       requestTimeoutMs: settings.server.requestTimeoutMs,
       keepAliveCommentMs: settings.server.keepAliveCommentMs,
       corsOrigins: [...settings.server.cors.origins],
+      drainAborted: settings.server.drainAborted,
     },
     timeouts: settings.timeouts,
     providers: providers.map((provider) => sealedProvider(provider, seal)),

@@ -23,6 +23,17 @@ export interface ServerPolicy {
   readonly keepAliveCommentMs: number;
   /** `['*']` allows every origin, `[]` none. */
   readonly corsOrigins: readonly string[];
+  /** What becomes of an answer whose client has left. */
+  readonly drainAborted: DrainPolicy;
+}
+
+/** Whether, and for how long, a provider is listened to when its client has left. */
+export interface DrainPolicy {
+  /** `billed`: where the answer is billed to its end anyway; `always`: also where hanging up would save the rest. */
+  readonly when: 'billed' | 'always' | 'never';
+  readonly maxMs: number;
+  /** At one time in one process; the others are estimated. */
+  readonly maxConcurrent: number;
 }
 
 /** When an endpoint counts as broken, and how it comes back; durations in milliseconds. */

@@ -256,6 +256,7 @@ describe('where a configuration comes from', () => {
       requestTimeoutMs: 600000,
       keepAliveCommentMs: 15000,
       cors: { origins: ['*'] },
+      drainAborted: { when: 'billed', maxMs: 30000, maxConcurrent: 64 },
     });
     assert.deepEqual(config.redis, { url: 'redis://127.0.0.1:6379', prefix: 'hg' });
     assert.deepEqual(config.timeouts, { connectMs: 5000, firstTokenMs: 10000, streamStallMs: 10000 });

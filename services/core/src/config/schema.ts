@@ -34,6 +34,16 @@ const server = mapping({
   keepAliveCommentMs: milliseconds(0)
     .default(15_000)
     .describe('Silence after which a stream gets a comment; 0: never.'),
+  drainAborted: mapping({
+    when: choice(['billed', 'always', 'never'])
+      .default('billed')
+      .describe(
+        'Answers whose client has left are taken to their end, to learn what they cost: where the provider bills all of them ' +
+          'anyway, always (which costs what hanging up would have saved), or never. What is not drained is estimated.',
+      ),
+    maxMs: milliseconds().default(30_000).describe('Longer ones are broken off and estimated.'),
+    maxConcurrent: whole('a whole number', 1, 10_000).default(64).describe('In one ingress process.'),
+  }).prefault({}),
   cors: mapping({
     origins: list(text('an origin such as https://app.example.com, or "*"'), 'origins')
       .default(['*'])

@@ -3,6 +3,7 @@ import type { AnswerMetadata, ChatAnswer, EncodedRequest, StreamProgress } from 
 import type { GatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import type { AttemptObservation, TokenUsage } from '../telemetry/index.ts';
+import type { BilledAttempt } from './account.ts';
 import type { Attempt } from './attempt.ts';
 import { reportAttempt } from './health-report.ts';
 import { type AttemptRecord, metadataJson } from './metadata.ts';
@@ -11,6 +12,13 @@ import type { Timing } from './sink.ts';
 
 /** What may stand in a header; a client's `tracestate` must not make our request invalid. */
 const HEADER_TEXT = /^[\x20-\x7e]+$/;
+
+interface AttemptResult {
+  /** Its answer. */
+  readonly result?: StreamProgress | ChatAnswer;
+  /** What it used is told to its observer and its admission when it is known. */
+  readonly later?: boolean;
+}
 
 /** The attempts of one request: what its metadata shows, what telemetry and health are told of them, and what time they took. */
 export class AttemptLog {
@@ -54,7 +62,8 @@ export class AttemptLog {
   }
 
   /** The begun attempt's request goes out; returns its headers with the trace context. */
-  send({ endpoint, model }: PlannedAttempt, encoded: EncodedRequest): string[] {
+  send(attempt: Attempt, encoded: EncodedRequest): string[] {
+    const { endpoint, model } = attempt.planned;
     this.#warnings = encoded.warnings;
     this.#observation = this.#request.observation.attempt({
       number: this.#records.length,
@@ -64,6 +73,7 @@ export class AttemptLog {
       model: model.id,
       origin: originOf(encoded.url),
     });
+    attempt.observed = this.#observation;
     const { traceparent, tracestate } = this.#observation;
     const headers = [...encoded.headers];
     if (traceparent !== '') headers.push('traceparent', traceparent);
@@ -83,11 +93,12 @@ export class AttemptLog {
     attempt: Attempt | null,
     error: GatewayError | null,
     errorType: string | null,
-    result?: StreamProgress | ChatAnswer,
+    { result, later = false }: AttemptResult = {},
   ): void {
     const record = this.#records.at(-1);
     if (record?.endTime !== 0) return;
-    attempt?.admission?.settle(result?.usage ? promptTokens(result.usage) + completionTokens(result.usage) : 0);
+    if (!later)
+      attempt?.admission?.settle(result?.usage ? promptTokens(result.usage) + completionTokens(result.usage) : 0);
     const now = performance.now();
     Object.assign(record, { endTime: Date.now(), statusCode: attempt?.status ?? null, error });
     if (this.#openSince !== null) this.#upstreamMs += now - this.#openSince;
@@ -117,21 +128,21 @@ export class AttemptLog {
     return { gatewayMs, upstreamMs, waitMs, attempts: this.#records.length };
   }
 
-  metadata(usage: Usage | null, costUsd: string | null): AnswerMetadata {
+  metadata(billed: BilledAttempt | null): AnswerMetadata {
     const { generationId, requestedModel, plan, metadataAtTop, simulated } = this.#request;
     const json = metadataJson({
       generationId,
       requestedModel,
       plan,
       attempts: this.#records,
-      costUsd,
+      costUsd: billed?.costUsd ?? null,
       warnings: plan.warnings.length === 0 ? this.#warnings : [...plan.warnings, ...this.#warnings],
-      hasUsage: usage !== null,
+      usageSource: billed?.source ?? null,
       serviceTier: this.#tierWorthSaying(),
       simulated,
       resumed: this.resumed,
     });
-    return { json, atTop: metadataAtTop };
+    return { json, atTop: metadataAtTop, estimate: billed?.source === 'estimated' ? billed.usage : null };
   }
 
   /** The ordinary one is, where another one was asked for. */

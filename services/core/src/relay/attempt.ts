@@ -1,7 +1,9 @@
 import type { Dispatcher } from 'undici';
-import type { ChatAnswer, Dialect, StreamProgress } from '../dialects/index.ts';
+import type { ChatRequest } from '../chat/index.ts';
+import type { ChatAnswer, Dialect, StreamProgress, Transcript } from '../dialects/index.ts';
 import { GatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
+import type { AttemptObservation } from '../telemetry/index.ts';
 import {
   EventStreamParser,
   networkError,
@@ -33,11 +35,28 @@ export interface AttemptOwner {
 
 const frames = new FrameBuffer();
 
+/** What an attempt is made of. */
+export interface AttemptParts {
+  readonly planned: PlannedAttempt;
+  readonly dialect: Dialect;
+  /** The request as this endpoint gets it. */
+  readonly asked: ChatRequest;
+  /** Null where a whole answer was asked for. */
+  readonly output: AttemptOutput | null;
+  /** What the provider has said, as far as it is written down; null with `output`. */
+  readonly said: Transcript | null;
+  readonly decodeAnswer: (body: Buffer) => ChatAnswer;
+}
+
 /** One call to one provider endpoint: an undici dispatch handler that turns bytes into frames or into an answer. */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly planned: PlannedAttempt;
-  /** Null where a whole answer was asked for. */
+  readonly dialect: Dialect;
+  readonly asked: ChatRequest;
   readonly output: AttemptOutput | null;
+  readonly said: Transcript | null;
+  /** Where what it used is told when that is known only after its end. */
+  observed: AttemptObservation | null = null;
   readonly startedAt = performance.now();
   /** What its provider's limits let it in with. */
   admission: AttemptAdmission | null = null;
@@ -50,8 +69,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   firstTokenAt: number | null = null;
   /** The client did not keep up: its pace says nothing of the provider's. */
   wasPaused = false;
-  readonly #owner: AttemptOwner;
-  readonly #dialect: Dialect;
+  #owner: AttemptOwner;
   readonly #decodeAnswer: (body: Buffer) => ChatAnswer;
   #parser: SseParser | EventStreamParser | null = null;
   #controller: Dispatcher.DispatchController | null = null;
@@ -63,18 +81,19 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #over = false;
   #responseEnded = false;
 
-  constructor(
-    owner: AttemptOwner,
-    planned: PlannedAttempt,
-    dialect: Dialect,
-    output: AttemptOutput | null,
-    decodeAnswer: (body: Buffer) => ChatAnswer,
-  ) {
+  constructor(owner: AttemptOwner, { planned, dialect, asked, output, said, decodeAnswer }: AttemptParts) {
     this.#owner = owner;
     this.planned = planned;
-    this.#dialect = dialect;
+    this.dialect = dialect;
+    this.asked = asked;
     this.output = output;
+    this.said = said;
     this.#decodeAnswer = decodeAnswer;
+  }
+
+  /** From now on somebody else is told what becomes of it. */
+  handOver(owner: AttemptOwner): void {
+    this.#owner = owner;
   }
 
   start(pools: UpstreamPools, call: UpstreamCall): void {
@@ -103,6 +122,21 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller?.resume();
   }
 
+  /** The request has begun to leave, and was not refused: the provider may be at work. */
+  get isAccepted(): boolean {
+    return this.#controller !== null && (this.status === null || this.status < 300);
+  }
+
+  /** Nothing more is heard of it. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Bytes that have come of a whole answer. */
+  get answerBytes(): number {
+    return this.output === null && this.status === 200 ? this.#queuedBytes : 0;
+  }
+
   get #progress(): StreamProgress | undefined {
     return this.output?.decoder.progress;
   }
@@ -124,7 +158,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (status >= 300 || this.output === null || this.#header('content-type')?.includes('json')) return;
     const { decoder } = this.output;
     const handler = { onEvent: (data: Buffer, name: string) => decoder.event(data, name, frames) };
-    this.#parser = this.#dialect.framing === 'sse' ? new SseParser(handler) : new EventStreamParser(handler);
+    this.#parser = this.dialect.framing === 'sse' ? new SseParser(handler) : new EventStreamParser(handler);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -245,7 +279,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #errorAnswer(body: Buffer): GatewayError {
-    return this.#dialect.decodeError({
+    return this.dialect.decodeError({
       status: this.status ?? 502,
       header: (name) => this.#header(name),
       body,

@@ -18,7 +18,7 @@ const input = (rest: Partial<MetadataInput>): MetadataInput => ({
   attempts: [record(0)],
   costUsd: null,
   warnings: [],
-  hasUsage: false,
+  usageSource: null,
   serviceTier: null,
   simulated: false,
   resumed: false,
@@ -34,7 +34,9 @@ describe('metadataJson', () => {
       record(2),
     ];
     const { gateway } = JSON.parse(
-      metadataJson(input({ attempts, costUsd: '0.5', hasUsage: true, warnings: ['x: "dropped"'], simulated: true })),
+      metadataJson(
+        input({ attempts, costUsd: '0.5', usageSource: 'provider', warnings: ['x: "dropped"'], simulated: true }),
+      ),
     );
     const shown = [
       {

@@ -1,6 +1,7 @@
 import type { EndpointEntry, ProviderEntry } from '../catalog/index.ts';
 import type { GatewayError } from '../errors/index.ts';
 import type { Plan, PlannedAttempt } from '../routing/index.ts';
+import type { UsageSource } from '../telemetry/index.ts';
 
 /** One attempt as `provider_metadata.gateway.routing.attempts` shows it (WIRE 2.5). Times are epoch milliseconds. */
 export interface AttemptRecord {
@@ -22,7 +23,8 @@ export interface MetadataInput {
   readonly attempts: readonly AttemptRecord[];
   readonly costUsd: string | null;
   readonly warnings: readonly string[];
-  readonly hasUsage: boolean;
+  /** Null where nothing is said of the usage. */
+  readonly usageSource: UsageSource | null;
   /** The tier that served it; null where that is not worth saying. */
   readonly serviceTier: string | null;
   /** The simulator answers because no provider is configured. */
@@ -42,7 +44,7 @@ export function metadataJson(input: MetadataInput): string {
   const models = byModel(records, attempts);
   const sort = plan.sort === null ? '' : `"sort":${JSON.stringify(plan.sort)},`;
   const cost = costUsd === null ? '' : `"cost":"${costUsd}","marketCost":"${costUsd}",`;
-  const source = input.hasUsage ? ',"usageSource":"provider"' : '';
+  const source = input.usageSource === null ? '' : `,"usageSource":"${input.usageSource}"`;
   const tier = input.serviceTier === null ? '' : `,"serviceTier":${JSON.stringify(input.serviceTier)}`;
   const affinity = plan.affinity === null ? '' : `,"affinity":"${plan.affinity}"`;
   const resumed = input.resumed ? ',"resumed":true' : '';

@@ -63,18 +63,25 @@ class Probe implements AttemptOwner {
     }
     this.#timer = setTimeout(() => this.#onTimeout(noFirstToken(endpoint.provider.name, timeoutMs)), timeoutMs);
     signal.addEventListener('abort', this.#onAbort);
-    const attempt = new Attempt(this, this.#planned, dialect, null, (body) => this.#decode(dialect, body));
+    const attempt = new Attempt(this, {
+      planned: this.#planned,
+      dialect,
+      asked: oneToken(this.#request.model.id),
+      output: null,
+      said: null,
+      decodeAnswer: (body) => this.#decode(dialect, body),
+    });
     this.#attempt = attempt;
-    this.#prepare(dialect).then(
+    this.#prepare(dialect, attempt.asked).then(
       (encoded) => this.#send(attempt, encoded),
       (thrown: unknown) => this.#failed(toGatewayError(thrown)),
     );
   }
 
-  async #prepare(dialect: Dialect): Promise<EncodedRequest> {
-    const { model, authorizers } = this.#request;
+  async #prepare(dialect: Dialect, asked: ChatRequest): Promise<EncodedRequest> {
+    const { authorizers } = this.#request;
     const tools = { authorizers, allowPrivateFileUrls: false };
-    return new Preparation(tools).prepare(dialect, this.#planned, oneToken(model.id));
+    return new Preparation(tools).prepare(dialect, this.#planned, asked);
   }
 
   #send(attempt: Attempt, { url, headers, body }: EncodedRequest): void {

@@ -431,10 +431,10 @@ describe('Relay', () => {
         const closed = once(started.events, 'closed');
         running.sink.gone = true;
         running.relay.clientGone();
-        assert.equal(running.outcomes.length, 1, 'settled in the same tick');
-        assert.deepEqual([running.outcomes[0]?.clientAborted, running.outcomes[0]?.error], [true, null]);
         assert.equal(running.observed[0]?.end?.errorType, 'client_aborted');
         await closed;
+        const { clientAborted, error } = await running.settled;
+        assert.deepEqual([clientAborted, error], [true, null]);
         running.relay.clientGone();
         running.relay.clientDrained();
         assert.equal(running.outcomes.length, 1);

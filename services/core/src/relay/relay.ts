@@ -5,12 +5,13 @@ import {
   type Dialect,
   type EncodedRequest,
   findDialect,
+  type StreamDecoder,
   type StreamProgress,
   Transcript,
 } from '../dialects/index.ts';
 import { GatewayError, toGatewayError } from '../errors/index.ts';
-import { costUsd } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
+import { Account, type BilledAttempt } from './account.ts';
 import { AssembledOutput, askWhole, refusesStream, streamEnded, watched } from './assembled-output.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { AttemptLog, tokenUsage } from './attempt-log.ts';
@@ -18,14 +19,14 @@ import { type AttemptOutput, HeldOutput } from './attempt-output.ts';
 import { Client } from './client.ts';
 import type { Clocks, Due } from './clocks.ts';
 import { deadlineExceeded, emptySuccess, noFirstToken, refusedByok, stalled, unsupportedDialect } from './failures.ts';
-import type { FrameBuffer } from './frame-buffer.ts';
+import { FrameBuffer } from './frame-buffer.ts';
 import { LimitTimer } from './limit-timer.ts';
 import { LEAST_TIME_MS, MAX_ATTEMPTS } from './policy.ts';
 import { Preparation, targetOf } from './preparation.ts';
 import { type Continuation, Recovery } from './recovery.ts';
 import type { AttemptAdmission, RelayRequest } from './request.ts';
 import { Route } from './route.ts';
-import type { RelayOutcome, RelaySink } from './sink.ts';
+import type { RelaySink } from './sink.ts';
 
 /**
  * One request on its way through the providers: attempts until one commits, then its frames to the client.
@@ -36,6 +37,7 @@ export class Relay implements AttemptOwner {
   readonly #client: Client;
   readonly #preparation: Preparation;
   readonly #log: AttemptLog;
+  readonly #account: Account;
   readonly #route: Route;
   readonly #timer = new LimitTimer(
     () => this.#clocks(),
@@ -58,6 +60,7 @@ export class Relay implements AttemptOwner {
     this.#request = request;
     this.#preparation = new Preparation(request);
     this.#log = new AttemptLog(request);
+    this.#account = new Account(request.lateUsage);
     this.#route = new Route(request.plan);
     this.#client = new Client(sink, () => this.#log.timing());
   }
@@ -67,11 +70,12 @@ export class Relay implements AttemptOwner {
     else this.#giveUp(deadlineExceeded(this.#timeoutMs));
   }
 
-  /** The client has gone: the provider is cut off at once, so that it stops billing. */
+  /** The client has gone: the provider is cut off at once, so that it stops billing, or heard out where it would not stop. */
   clientGone(): void {
     if (this.#settled) return;
-    this.#attempt?.abort();
-    this.#log.end(this.#attempt, null, 'client_aborted');
+    const attempt = this.#attempt;
+    const later = attempt !== null && this.#account.leave(attempt, this.#request.drainAborted);
+    this.#log.end(attempt, null, 'client_aborted', { later });
     this.#settle(null, null, true);
   }
 
@@ -136,22 +140,28 @@ export class Relay implements AttemptOwner {
   #newAttempt(
     planned: PlannedAttempt,
     dialect: Dialect,
-    { stream, includeUsage, choices }: ChatRequest,
+    asked: ChatRequest,
     continuation: Continuation | null,
   ): Attempt {
-    const { chat, generationId, created } = this.#request;
+    const { generationId, created } = this.#request;
+    const { stream, includeUsage, choices } = asked;
     const context = { generationId, model: planned.model.id, created, target: targetOf(planned) };
-    let output: AttemptOutput | null = null;
-    if (stream) {
-      if (continuation !== null)
-        output = continuation.output(dialect.streamDecoder({ ...context, includeUsage, choices }));
-      else if (!chat.stream) output = new AssembledOutput(dialect.streamDecoder({ ...context, includeUsage, choices }));
-      else {
-        const transcript = this.#recoverable ? new Transcript() : null;
-        output = new HeldOutput(dialect.streamDecoder({ ...context, includeUsage, choices, transcript }), transcript);
-      }
-    }
-    return new Attempt(this, planned, dialect, output, (body) => dialect.decodeChat(body, context));
+    const said = stream ? new Transcript() : null;
+    const decoder = stream ? dialect.streamDecoder({ ...context, includeUsage, choices, transcript: said }) : null;
+    return new Attempt(this, {
+      planned,
+      dialect,
+      asked,
+      output: decoder && (continuation?.output(decoder) ?? this.#output(decoder, said)),
+      said,
+      decodeAnswer: (body) => dialect.decodeChat(body, context),
+    });
+  }
+
+  /** Where the frames go of a stream that is nobody's continuation. */
+  #output(decoder: StreamDecoder, said: Transcript | null): AttemptOutput {
+    if (!this.#request.chat.stream) return new AssembledOutput(decoder);
+    return new HeldOutput(decoder, this.#recoverable ? said : null);
   }
 
   #send(attempt: Attempt, encoded: EncodedRequest): void {
@@ -172,7 +182,7 @@ export class Relay implements AttemptOwner {
       return;
     }
     attempt.admission = admitted;
-    const headers = this.#log.send(attempt.planned, encoded);
+    const headers = this.#log.send(attempt, encoded);
     const { connectMs } = attempt.planned.endpoint.timeouts;
     attempt.start(this.#request.pools, { ...encoded, headers, connectMs });
   }
@@ -216,30 +226,49 @@ export class Relay implements AttemptOwner {
       return;
     }
     if (this.#recovery !== null) this.#log.resumed = true;
-    const cost = this.#finishAttempt(attempt, progress);
-    const last = output.end(this.#log.metadata(progress.usage, cost), frames);
+    if (progress.usage !== null) this.#finishStream(attempt, output, frames, null);
+    else {
+      const last = new FrameBuffer(frames.length);
+      last.bytes(frames.view());
+      this.#estimate(attempt, (estimate) => this.#finishStream(attempt, output, last, estimate));
+    }
+  }
+
+  #finishStream(attempt: Attempt, output: AttemptOutput, frames: FrameBuffer, estimate: Usage | null): void {
+    const { progress } = output.decoder;
+    const billed = this.#finishAttempt(attempt, progress, estimate);
+    const last = output.end(this.#log.metadata(billed), frames);
     if (output.whole) this.#answerWith(attempt, last);
     else {
       this.#commit(attempt);
       this.#client.end(last);
     }
     streamEnded(attempt.planned.endpoint, { whole: output.whole === true, usageTold: progress.usage !== null });
-    this.#settle(null, progress.usage, false, cost);
+    this.#settle(null, billed, false);
   }
 
   answered(attempt: Attempt, answer: ChatAnswer): void {
     if (this.#settled || attempt !== this.#attempt) return;
-    if (this.#isEmpty(answer)) this.failed(attempt, emptySuccess());
-    else this.#finishAnswer(attempt, answer);
+    if (this.#isEmpty(answer)) this.failed(attempt, emptySuccess(), answer.usage);
+    else if (answer.usage !== null) this.#finishAnswer(attempt, answer, null);
+    else this.#estimate(attempt, (estimate) => this.#finishAnswer(attempt, answer, estimate));
   }
 
-  #finishAnswer(attempt: Attempt, answer: ChatAnswer): void {
+  #finishAnswer(attempt: Attempt, answer: ChatAnswer, estimate: Usage | null): void {
     const { endpoint } = attempt.planned;
     // It does not stream, and its next answer may take longer than a first token.
     if (attempt.output !== null || endpoint === this.#refusedStream) askWhole(endpoint);
-    const cost = this.#finishAttempt(attempt, answer);
-    this.#answerWith(attempt, answer.render(this.#log.metadata(answer.usage, cost)));
-    this.#settle(null, answer.usage, false, cost);
+    const billed = this.#finishAttempt(attempt, answer, estimate);
+    this.#answerWith(attempt, answer.render(this.#log.metadata(billed)));
+    this.#settle(null, billed, false);
+  }
+
+  /** The answer is whole, but its provider has not said what it used. */
+  #estimate(attempt: Attempt, finish: (estimate: Usage | null) => void): void {
+    this.#timer.stop();
+    void this.#request.lateUsage.estimate(attempt).then(({ usage }) => {
+      if (!this.#settled) finish(usage);
+    });
   }
 
   #answerWith(attempt: Attempt, body: Buffer): void {
@@ -254,10 +283,15 @@ export class Relay implements AttemptOwner {
     return !tried && finishReasons.every((reason) => reason === 'stop');
   }
 
-  failed(attempt: Attempt, thrown: GatewayError): void {
+  /** `told`: what its provider says it used all the same. */
+  failed(attempt: Attempt, thrown: GatewayError, told: Usage | null = null): void {
     if (this.#settled || attempt !== this.#attempt) return;
     const error = inItsWords(attempt.planned, thrown);
-    this.#log.end(attempt, error, error.failure ?? error.type);
+    this.#end(attempt, error, this.#account.failed(attempt, told));
+  }
+
+  #end(attempt: Attempt, error: GatewayError, later: boolean): void {
+    this.#log.end(attempt, error, error.failure ?? error.type, { later });
     this.#attempt = null;
     if (this.#committed) this.#broke(attempt, error);
     else if (attempt.output?.whole && refusesStream(error) && this.#log.count < MAX_ATTEMPTS) {
@@ -335,31 +369,34 @@ export class Relay implements AttemptOwner {
   }
 
   /** The attempt has answered; returns what that cost. */
-  #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer): string | null {
-    this.#log.end(attempt, null, null, result);
-    return result.usage === null ? null : costUsd(result.usage, attempt.planned.endpoint.pricing);
+  #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer, estimate: Usage | null): BilledAttempt | null {
+    this.#log.end(attempt, null, null, { result, later: estimate !== null });
+    if (result.usage !== null) return this.#account.add(attempt.planned, result.usage, 'provider');
+    return estimate && this.#account.enter(attempt, estimate, 'estimated');
   }
 
-  #settle(error: GatewayError | null, usage: Usage | null, clientAborted: boolean, cost: string | null = null): void {
+  #settle(error: GatewayError | null, answered: BilledAttempt | null, clientAborted: boolean): void {
     this.#settled = true;
     this.#timer.stop();
     if (this.#waiting) clearTimeout(this.#waiting);
     const { last, count } = this.#log;
-    const outcome: RelayOutcome = {
+    const ended = {
       error,
       clientAborted,
       provider: last?.endpoint.provider.name ?? null,
       model: last?.model.id ?? null,
       last,
       attempts: count,
+      endedAt: performance.now(),
       gatewayMs: this.#log.timing().gatewayMs,
       firstContentAt: this.#firstContentAt,
-      usage: usage === null ? null : tokenUsage(usage),
-      costUsd: cost,
+      usage: answered === null ? null : tokenUsage(answered.usage),
+      costUsd: answered?.costUsd ?? null,
       streamed: this.#client.opened,
       resumed: this.#log.resumed,
     };
-    this.#request.onSettled(outcome);
+    const account = this.#account;
+    account.whenKnown(() => this.#request.onSettled({ ...ended, billed: account.billed, accounted: account.sum() }));
   }
 
   #clocks(): Clocks {
@@ -390,7 +427,7 @@ export class Relay implements AttemptOwner {
     else if (limit === 'keep_alive') {
       if (!this.#client.keepAlive()) attempt?.pause();
       this.#timer.arm();
-    } else if (limit === 'deadline') this.#cutOff(deadlineExceeded(this.#timeoutMs));
+    } else if (limit === 'deadline') this.#runOutOfTime(deadlineExceeded(this.#timeoutMs));
     else {
       this.#log.timedOut(ms);
       this.#cutOff(limit === 'stall' ? stalled(provider, ms) : noFirstToken(provider, ms));
@@ -402,6 +439,13 @@ export class Relay implements AttemptOwner {
     attempt?.abort();
     if (attempt) this.failed(attempt, error);
     else this.#giveUp(error);
+  }
+
+  /** The provider may be well, and at work: as when the client leaves, its answer may be billed to the end. */
+  #runOutOfTime(error: GatewayError): void {
+    const attempt = this.#attempt;
+    if (attempt === null) this.#giveUp(error);
+    else this.#end(attempt, error, this.#account.leave(attempt, this.#request.drainAborted));
   }
 }
 

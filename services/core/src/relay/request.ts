@@ -1,9 +1,11 @@
+import type { DrainPolicy } from '../catalog/index.ts';
 import type { ChatRequest } from '../chat/index.ts';
 import type { GatewayError } from '../errors/index.ts';
 import type { HealthReporter } from '../health/index.ts';
 import type { Plan, PlannedAttempt } from '../routing/index.ts';
 import type { RequestObservation } from '../telemetry/index.ts';
 import type { Authorizers, UpstreamPools } from '../upstream/index.ts';
+import type { LateUsage } from './late-usage.ts';
 import type { RelayOutcome } from './sink.ts';
 
 /** All that the relay needs to know of one request. */
@@ -39,7 +41,11 @@ export interface RelayRequest {
     planned: PlannedAttempt,
   ) => AttemptAdmission | GatewayError | null | Promise<AttemptAdmission | GatewayError | null>;
   readonly observation: RequestObservation;
-  /** Called once, when nothing more will be sent or received. */
+  /** One for all requests of the process. */
+  readonly lateUsage: LateUsage;
+  /** What becomes of an attempt whose client has left. */
+  readonly drainAborted: DrainPolicy;
+  /** Called once, when nothing more will be sent or received, and all is known of what was used. */
   readonly onSettled: (outcome: RelayOutcome) => void;
 }
 

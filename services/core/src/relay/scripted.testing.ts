@@ -8,8 +8,10 @@ import type { GatewayError } from '../errors/index.ts';
 import type { AttemptOutcome, HealthReporter } from '../health/index.ts';
 import { HEADROOM } from '../json/index.ts';
 import type { Plan, PlannedAttempt } from '../routing/index.ts';
-import type { AttemptEnd, AttemptStart, RequestObservation } from '../telemetry/index.ts';
+import type { AttemptEnd, AttemptStart, RequestObservation, TokenUsage, UsageSource } from '../telemetry/index.ts';
+import { TokenCounter } from '../tokens/index.ts';
 import { Authorizers, type UpstreamPools } from '../upstream/index.ts';
+import { LateUsage } from './late-usage.ts';
 import { Relay } from './relay.ts';
 import type { RelayRequest } from './request.ts';
 import type { RelayOutcome, RelaySink, Timing } from './sink.ts';
@@ -219,6 +221,8 @@ export class RecordingSink implements RelaySink {
 export interface ObservedAttempt {
   readonly start: AttemptStart;
   end: AttemptEnd | null;
+  /** What it used, where that was told behind its end. */
+  used: { readonly usage: TokenUsage; readonly source: UsageSource } | null;
 }
 
 /** What health was told, and whether the rules of `HealthReporter` were kept. */
@@ -262,7 +266,7 @@ function observing(
     spanId: '',
     routed: () => undefined,
     attempt(start) {
-      const attempt: ObservedAttempt = { start, end: null };
+      const attempt: ObservedAttempt = { start, end: null, used: null };
       attempts.push(attempt);
       return {
         ...trace,
@@ -270,11 +274,18 @@ function observing(
           assert.equal(attempt.end, null, 'an attempt ends once');
           attempt.end = end;
         },
+        used(usage, source) {
+          assert.equal(attempt.end?.usage ?? attempt.used, null, 'what it used is told once');
+          attempt.used = { usage, source };
+        },
       };
     },
     ended: () => undefined,
   };
 }
+
+/** The vocabulary takes its time to load on a busy machine. */
+const LATE_USAGE = new LateUsage(new TokenCounter({ timeoutMs: 15_000 }));
 
 const PRICES: EndpointPricing = { input: '0.000001', output: '0.00001', inputCacheRead: null, inputCacheWrite: null };
 
@@ -375,6 +386,8 @@ export function run(pools: UpstreamPools, models: readonly ModelEntry[], options
       authorizers: new Authorizers(),
       allowPrivateFileUrls: false,
       health,
+      lateUsage: LATE_USAGE,
+      drainAborted: { when: 'billed', maxMs: 5_000, maxConcurrent: 8 },
       observation: observing(observed, options.trace ?? { traceparent: '', tracestate: '' }),
       onSettled(outcome) {
         outcomes.push(outcome);

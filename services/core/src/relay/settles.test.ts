@@ -103,7 +103,12 @@ it('whatever happens, a request settles once, and the client gets a whole answer
         ];
         const { relay, sink, health, outcomes, settled, observed } = run(pools, models, {
           stream: streaming,
-          request: { timeoutMs: 120, answerWithinMs: 100, keepAliveMs: 10 },
+          request: {
+            timeoutMs: 120,
+            answerWithinMs: 100,
+            keepAliveMs: 10,
+            drainAborted: { when: 'billed', maxMs: 20, maxConcurrent: 8 },
+          },
         });
         for (const act of acts) {
           if (act === 'wait') await turn();

@@ -1,6 +1,7 @@
 import type { GatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import type { TokenUsage } from '../telemetry/index.ts';
+import type { Accounted, BilledAttempt } from './account.ts';
 
 /** Where the time of a request went until its headers were sent; milliseconds, for `server-timing`. */
 export interface Timing {
@@ -40,8 +41,15 @@ export interface RelayOutcome {
   /** Of the whole request: milliseconds in which no attempt was open and nothing was waited for on purpose. */
   readonly gatewayMs: number;
   readonly firstContentAt: number | null;
+  /** When the client had its answer, or had gone. What was used may have been found out later. */
+  readonly endedAt: number;
+  /** Of the answer as the client has it, whole; null where it has none, or only a part. */
   readonly usage: TokenUsage | null;
   readonly costUsd: string | null;
+  /** All attempts that cost something: also such as broke, or went on without their client. */
+  readonly billed: readonly BilledAttempt[];
+  /** Their sum: what is accounted. */
+  readonly accounted: Accounted | null;
   /** A stream had been opened: the error, if any, went out as a frame. */
   readonly streamed: boolean;
   /** A broken stream was taken up by another attempt. */

@@ -30,6 +30,7 @@ export type {
   RequestStart,
   RouteInfo,
   TokenUsage,
+  UsageSource,
 } from './observation.ts';
 export { mergeSnapshots, PROMETHEUS_CONTENT_TYPE, renderMerged, withoutGauges } from './prometheus.ts';
 export { isSecretName, redactText } from './redact.ts';

@@ -68,6 +68,8 @@ export const ATTR = {
   attempts: 'gateway.attempts',
   attemptNumber: 'gateway.attempt.number',
   outcome: 'gateway.outcome',
+  /** `provider`, `drained` or `estimated`. */
+  usageSource: 'gateway.usage.source',
   clientAborted: 'gateway.client.aborted',
   /** The caller's own dimensions, `providerOptions.gateway.user` and `.tags`: in spans, never in metrics. */
   endUser: 'gateway.user',
@@ -192,6 +194,13 @@ export const METRIC = {
     unit: '{stream}',
     help: 'Broken streams that another attempt took up, so that the client had a whole answer; by who ended them.',
     labels: [ATTR.gatewayProvider],
+  },
+  lateUsage: {
+    name: 'gateway.usage.late',
+    kind: 'counter',
+    unit: '{attempt}',
+    help: 'Attempts that did not end by saying what they used: drained until they did, estimated, or failed with it.',
+    labels: [ATTR.gatewayProvider, ATTR.usageSource],
   },
   tokens: {
     name: 'gateway.tokens',

@@ -83,6 +83,9 @@ export interface RequestEnd {
   readonly overheadMs?: number | null;
 }
 
+/** The provider said so at the end of the answer; or it was listened to behind the client's back until it did; or it was counted. */
+export type UsageSource = 'provider' | 'drained' | 'estimated';
+
 export interface AttemptObservation {
   /**
    * `traceparent` to send to the provider. With tracing off it is the client's own, unchanged, or empty when there was
@@ -92,6 +95,8 @@ export interface AttemptObservation {
   /** `tracestate` to send along with it; empty: send none. */
   readonly tracestate: string;
   ended(end: AttemptEnd): void;
+  /** What it used, where that was found out after it had ended without saying so. */
+  used(usage: TokenUsage, source: UsageSource): void;
 }
 
 export interface RequestObservation {

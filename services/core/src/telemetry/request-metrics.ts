@@ -1,7 +1,15 @@
 /** What a request adds to the metrics. Series are looked up once per route and per model and kept. */
 import type { CounterSeries, Family, HistogramSeries, Metrics } from './metrics.ts';
 import { genAiProviderName, METRIC } from './names.ts';
-import type { AttemptEnd, AttemptStart, RequestEnd, RequestStart, RouteInfo } from './observation.ts';
+import type {
+  AttemptEnd,
+  AttemptStart,
+  RequestEnd,
+  RequestStart,
+  RouteInfo,
+  TokenUsage,
+  UsageSource,
+} from './observation.ts';
 
 /** Combinations whose series are kept at hand; beyond, the families' own limits decide. */
 const KEPT = 2000;
@@ -14,6 +22,7 @@ export class RequestMetrics {
   readonly #aborts: Family<CounterSeries>;
   readonly #attempts: Family<CounterSeries>;
   readonly #resumed: Family<CounterSeries>;
+  readonly #lateUsage: Family<CounterSeries>;
   readonly #tokens: Family<CounterSeries>;
   readonly #overhead: Family<HistogramSeries>;
   readonly #clientTokens: Family<HistogramSeries>;
@@ -34,6 +43,7 @@ export class RequestMetrics {
     this.#aborts = metrics.counter(METRIC.clientAborts);
     this.#attempts = metrics.counter(METRIC.attempts);
     this.#resumed = metrics.counter(METRIC.resumedStreams);
+    this.#lateUsage = metrics.counter(METRIC.lateUsage);
     this.#tokens = metrics.counter(METRIC.tokens);
     this.#overhead = metrics.histogram(METRIC.overhead);
     this.#clientTokens = metrics.histogram(METRIC.clientTokens);
@@ -66,8 +76,15 @@ export class RequestMetrics {
       series.clientFirstChunk ??= this.#clientFirstChunk.series(operation, series.provider, start.model);
       series.clientFirstChunk.record((end.firstChunkAt - startedAt) / 1000);
     }
-    const usage = end.usage;
-    if (usage === null) return;
+    if (end.usage !== null) this.#countTokens(series, start, end.usage, operation);
+  }
+
+  attemptUsed(start: AttemptStart, usage: TokenUsage, source: UsageSource, operation: string): void {
+    this.#lateUsage.series(start.provider, source).add(1);
+    this.#countTokens(this.#model(operation, start), start, usage, operation);
+  }
+
+  #countTokens(series: ModelSeries, start: AttemptStart, usage: TokenUsage, operation: string): void {
     series.tokens ??= this.#tokenSeries(operation, series.provider, start);
     const tokens = series.tokens;
     tokens.inputHistogram.record(usage.promptTokens);

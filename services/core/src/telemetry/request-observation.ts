@@ -10,6 +10,8 @@ import type {
   RequestObservation,
   RequestStart,
   RouteInfo,
+  TokenUsage,
+  UsageSource,
 } from './observation.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import type { RequestSpans, RequestTracer } from './spans.ts';
@@ -110,6 +112,11 @@ class ObservedAttempt implements AttemptObservation {
     request.inAttemptsMs += end.endedAt - this.#startedAt;
     request.recorder.metrics.attemptEnded(this.start, end, request.route?.operation ?? 'chat', this.#startedAt);
     if (this.#span !== null) request.spans?.endAttempt(this.#span, end, this.#startedAt);
+  }
+
+  used(usage: TokenUsage, source: UsageSource): void {
+    const { recorder, route } = this.#request;
+    recorder.metrics.attemptUsed(this.start, usage, source, route?.operation ?? 'chat');
   }
 
   /** The request is over and nobody ended this attempt: no span may stay open, no call uncounted. */

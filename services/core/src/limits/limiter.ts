@@ -87,6 +87,7 @@ export class RedisLimiter implements Limiter {
   /** Resolves when it knows how many share the limits, or that Redis is away. */
   async start(): Promise<void> {
     this.#timer ??= setInterval(() => void this.#tick(), TICK_MS);
+    await this.#link.start();
     // The first request should not be the one that teaches Redis the script.
     await this.#table.warmUp().catch(() => undefined);
     await this.#tick();
@@ -304,10 +305,16 @@ export class RedisLimiter implements Limiter {
     if (!this.#link.up) this.#surplus.clear();
   }
 
+  async #beat(): Promise<void> {
+    const sentAt = performance.now();
+    await this.#replicas.beat();
+    this.#link.answered(performance.now() - sentAt);
+  }
+
   async #tick(): Promise<void> {
     if (this.#stopped || !this.#link.up) return;
     await Promise.all([
-      this.#replicas.beat().catch((error: unknown) => this.#failed(error)),
+      this.#beat().catch((error: unknown) => this.#failed(error)),
       this.#table.tend().catch((error: unknown) => this.#failed(error)),
     ]);
   }

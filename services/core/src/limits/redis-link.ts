@@ -4,11 +4,15 @@ const PING_MS = 50;
 /** A request waits for so long for an answer of Redis that is usually there at once ... */
 const LEAST_PATIENCE_MS = 5;
 /** ... and for longer, up to this, where the machine is so busy that answers took that long of late. */
-const MOST_PATIENCE_MS = 40;
+const MOST_PATIENCE_MS = 150;
 /** How much longer than the slowest answer of late. */
-const PATIENCE = 4;
+const PATIENCE = 5;
 /** The slowest answer counts half after this. */
-const HALF_LIFE_MS = 5_000;
+const HALF_LIFE_MS = 3_000;
+/** Before anything is known. */
+const FIRST_GUESS_MS = 20;
+/** A process that starts waits so long for its connection. */
+const CONNECT_MS = 2_000;
 /** Redis may have given away slots, or lost its data: whoever comes back tells what it knows, and takes nothing meanwhile. */
 const SETTLE_MS = 1_500;
 /** A time without Redis in which no lease has expired needs none of that. */
@@ -31,13 +35,14 @@ export class RedisLink {
   readonly #log: LinkLog;
   /** Everything that Redis has to hear before anybody takes from it again. */
   readonly #tellAll: () => Promise<void>;
+  #wasReady: boolean;
   #up = true;
   #awaySince = 0;
   #lost = false;
   #reserveMs = 0;
   #reserveUntil = 0;
   /** The slowest answer of late, decayed, and when that was; nothing is known at first. */
-  #slowestMs = MOST_PATIENCE_MS / PATIENCE;
+  #slowestMs = FIRST_GUESS_MS;
   #slowestAt = performance.now();
   #stopped = false;
 
@@ -45,8 +50,21 @@ export class RedisLink {
     this.#client = client;
     this.#log = log;
     this.#tellAll = tellAll;
+    this.#wasReady = client.status === 'ready';
     client.on('close', this.#closed);
-    if (client.status !== 'ready') this.fails('there is no connection', true);
+    client.on('ready', this.#ready);
+  }
+
+  /** Resolves when there is a connection, or there is none for long. */
+  async start(): Promise<void> {
+    if (this.#client.status === 'ready') return;
+    let timer: NodeJS.Timeout | undefined;
+    const isReady = await new Promise<boolean>((resolve) => {
+      this.#client.once('ready', () => resolve(true));
+      timer = setTimeout(() => resolve(false), CONNECT_MS);
+    });
+    clearTimeout(timer);
+    if (!isReady) this.fails('there is no connection', true);
   }
 
   get up(): boolean {
@@ -61,6 +79,7 @@ export class RedisLink {
   stop(): void {
     this.#stopped = true;
     this.#client.off('close', this.#closed);
+    this.#client.off('ready', this.#ready);
   }
 
   /** What other replicas spent in so many milliseconds without Redis may not be told yet; 0: all is told. */
@@ -98,7 +117,14 @@ export class RedisLink {
     void this.#comeBack(reason);
   }
 
-  readonly #closed = (): void => this.fails('the connection was closed', true);
+  readonly #ready = (): void => {
+    this.#wasReady = true;
+  };
+
+  readonly #closed = (): void => {
+    // The first attempts to connect may fail: nothing was lost by that.
+    if (this.#wasReady) this.fails('the connection was closed', true);
+  };
 
   async #comeBack(reason: string): Promise<void> {
     const telling = setTimeout(() => this.#log.warn('limits are kept without Redis', { reason }), WORTH_TELLING_MS);

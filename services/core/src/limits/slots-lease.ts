@@ -56,7 +56,10 @@ export class SlotsLease implements Lease {
   }
 
   give(amount: number): void {
-    if (this.#successor) return this.#successor.give(amount);
+    if (this.#successor) {
+      this.#successor.give(amount);
+      return;
+    }
     this.#inUse -= amount;
   }
 
@@ -132,7 +135,10 @@ export class SlotsLease implements Lease {
   }
 
   granted(reply: Reply, offer: Offer, sentAt: number, now: number): void {
-    if (this.#successor) return this.#successor.granted(reply, offer, sentAt, now);
+    if (this.#successor) {
+      this.#successor.granted(reply, offer, sentAt, now);
+      return;
+    }
     this.#emptyUntil = offer.want > 0 && reply.granted < this.#held + offer.want ? now + RECHECK_MS : 0;
     this.#held = reply.granted;
     this.#left = reply.left;

@@ -64,7 +64,10 @@ export class UnitsLease implements Lease {
   }
 
   give(amount: number, since: number): void {
-    if (this.#successor) return this.#successor.give(amount, since);
+    if (this.#successor) {
+      this.#successor.give(amount, since);
+      return;
+    }
     // What was reserved in a window that is over does not come back to the one that runs.
     if (amount > 0 && since < this.#windowSince) return;
     if (this.unit.soft) this.#debt -= amount;
@@ -106,7 +109,10 @@ export class UnitsLease implements Lease {
   }
 
   giveShare(amount: number): void {
-    if (this.#successor) return this.#successor.giveShare(amount);
+    if (this.#successor) {
+      this.#successor.giveShare(amount);
+      return;
+    }
     this.#debt -= amount;
   }
 
@@ -153,7 +159,10 @@ export class UnitsLease implements Lease {
   }
 
   granted(reply: Reply, offer: Offer, sentAt: number, now: number): void {
-    if (this.#successor) return this.#successor.granted(reply, offer, sentAt, now);
+    if (this.#successor) {
+      this.#successor.granted(reply, offer, sentAt, now);
+      return;
+    }
     const { want } = offer;
     const { granted, left, waitMs, windowEnds, windowLeftMs } = reply;
     if (windowEnds !== this.#windowEnds) {
@@ -174,7 +183,10 @@ export class UnitsLease implements Lease {
   }
 
   failed(offer: Offer): void {
-    if (this.#successor) return this.#successor.failed(offer);
+    if (this.#successor) {
+      this.#successor.failed(offer);
+      return;
+    }
     this.#debt += offer.owed;
   }
 

@@ -71,17 +71,31 @@ async function outage(primary: ProviderName, secondary: ProviderName, probes: bo
         ],
       }),
     },
-    (stack) => survive(stack, primary, secondary, probes),
+    async (stack) => {
+      const clients: Clients[] = [];
+      try {
+        await survive(stack, clients, primary, secondary, probes);
+      } finally {
+        await Promise.all(clients.map((some) => some.stop()));
+      }
+    },
   );
 }
 
-async function survive(stack: Stack, primary: ProviderName, secondary: ProviderName, probes: boolean): Promise<void> {
+/** `clients` are those that ask, and that will have to be stopped. */
+async function survive(
+  stack: Stack,
+  clients: Clients[],
+  primary: ProviderName,
+  secondary: ProviderName,
+  probes: boolean,
+): Promise<void> {
   const { text } = await reference(stack.simulator(1).url, { messages: messagesOf('nobody') });
   const simulator = stack.simulator(PROVIDERS[primary].simulator);
   const model = upstreamModel(primary, 'o');
   const labels = { gateway_provider: primary, gateway_provider_model: model };
   const state = async () => total(await metrics(stack), 'headgate_endpoint_breaker_state', labels);
-  const clients = [new Clients(stack, 4)];
+  clients.push(new Clients(stack, 4));
   await simulator.received({ model, ended: true }, 8, 20_000);
 
   const down = await simulator.fault({ match: { model }, fault: { status: 503 } });

@@ -4,7 +4,7 @@ const FIRST_GUESS = 1_000;
 /** So many of a hundred answers have no more than what is guessed. */
 const QUANTILE = 0.95;
 /** How far one answer moves the guess at most, as a part of it; the rest is forgotten as fast. */
-const STEP = 0.2;
+const STEP = 0.1;
 const LEAST_STEP = 4;
 
 /**
@@ -35,9 +35,7 @@ export class LearnedOutput {
 
 function moved(guess: number, tokens: number): number {
   const step = Math.max(LEAST_STEP, guess * STEP);
-  return tokens > guess
-    ? Math.min(tokens, guess + step * QUANTILE)
-    : Math.max(tokens, 1, guess - step * (1 - QUANTILE));
+  return tokens > guess ? guess + step * QUANTILE : Math.max(1, guess - step * (1 - QUANTILE));
 }
 
 const keyOf = (principalId: string, model: string): string => `${principalId} ${model}`;

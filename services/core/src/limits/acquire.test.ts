@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { createRequestClient, type RedisClient } from '../redis/index.ts';
+import { type RedisServer, startRedisServer } from '../redis/redis-server.testing.ts';
+import { type Bucket, msUntil, refilled } from './bucket.ts';
+import { ACQUIRE } from './subject-state.ts';
+import { windowAt } from './units.ts';
+
+let server: RedisServer;
+let client: RedisClient;
+let serial = 0;
+
+before(async () => {
+  server = await startRedisServer();
+  client = createRequestClient(server.url, 'acquire-test');
+  await new Promise<void>((ready) => client.once('ready', () => ready()));
+});
+after(async () => {
+  client.disconnect();
+  await server.stop();
+});
+
+interface Ask {
+  readonly give?: number;
+  readonly want?: number;
+  readonly all?: number;
+  readonly wish?: number;
+  readonly hint?: number;
+  readonly extra?: number;
+}
+
+/** One call for one unit. */
+async function acquire(
+  subject: string,
+  [kind, capacity, period]: readonly [string, number, number | string],
+  { give = 0, want = 0, all = want, wish = 0, hint = -1, extra = 0 }: Ask = {},
+  { replica = 'a', replicas = 1, revision = 0 } = {},
+) {
+  const keys = [`{${subject}}:buckets`, `{${subject}}:slots`];
+  const args = [
+    replica,
+    replicas,
+    600_000,
+    revision,
+    1,
+    'u',
+    kind,
+    capacity,
+    period,
+    give,
+    want,
+    all,
+    wish,
+    hint,
+    extra,
+  ];
+  const reply = (await ACQUIRE.run(client, keys, args)) as unknown[];
+  const [now = 0, seen = 0, granted = 0, left = 0, wait = 0, ends = 0] = reply.map(Number);
+  return { now, revision: seen, granted, left, wait, ends };
+}
+
+const fresh = (): string => `s${serial++}`;
+
+describe('a bucket in Redis', () => {
+  test('does the arithmetic of bucket.ts', async () => {
+    const step = fc.record({ give: fc.integer({ min: -50, max: 50 }), want: fc.nat(60), wish: fc.nat(200) });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 100_000 }),
+        fc.constantFrom(1_000, 60_000),
+        fc.array(step, { maxLength: 12 }),
+        async (capacity, window, steps) => {
+          const subject = fresh();
+          let bucket: Bucket | null = null;
+          for (const { give, want, wish } of steps) {
+            const { now, granted, left, wait } = await acquire(subject, ['bucket', capacity, window], {
+              give,
+              want,
+              wish,
+            });
+            const before: Bucket = bucket
+              ? refilled(bucket, capacity, window, now)
+              : { units: capacity, part: 0, at: now };
+            const units = Math.min(capacity, before.units + give);
+            const given: Bucket = { units, part: units === capacity ? 0 : before.part, at: before.at };
+            const fair = Math.floor(units / 2);
+            const expected = units <= 0 || units < want ? 0 : Math.max(want, Math.min(wish, fair));
+            assert.equal(granted, expected);
+            assert.equal(left, units - granted);
+            const until = msUntil(given, want, capacity, window);
+            if (granted < want) assert.equal(wait, Number.isFinite(until) ? until : -1);
+            bucket = { ...given, units: units - granted };
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('gives all that wait what they need, but keeps the rest for others', async () => {
+    const subject = fresh();
+    const unit = ['bucket', 100, 86_400_000] as const;
+    assert.equal((await acquire(subject, unit, { want: 1, all: 60 }, { replicas: 4 })).granted, 60);
+    assert.equal((await acquire(subject, unit, { wish: 40 }, { replicas: 4 })).granted, 5);
+    assert.equal((await acquire(subject, unit, { want: 20, all: 50 }, { replicas: 4 })).granted, 35);
+    assert.equal((await acquire(subject, unit, { want: 1 })).granted, 0);
+  });
+
+  test('keeps back what others may owe', async () => {
+    const subject = fresh();
+    const unit = ['bucket', 100, 86_400_000] as const;
+    assert.equal((await acquire(subject, unit, { want: 30, extra: 80 })).granted, 0);
+    assert.equal((await acquire(subject, unit, { want: 20, extra: 80 })).granted, 20);
+    assert.equal((await acquire(subject, unit, { want: 30 })).granted, 30);
+  });
+
+  test('that has lost writes believes whoever saw the newest of them', async () => {
+    const subject = fresh();
+    const unit = ['bucket', 100, 86_400_000] as const;
+    const { revision } = await acquire(subject, unit, { want: 70 });
+    const latest = await acquire(subject, unit, { want: 20 });
+    assert.equal(latest.left, 10);
+    await client.del(`{${subject}}:buckets`);
+    const first = await acquire(subject, unit, { hint: 30 }, { revision });
+    assert.equal(first.left, 30, 'not a full one');
+    const second = await acquire(subject, unit, { hint: 10 }, { revision: latest.revision + 5 });
+    assert.equal(second.left, 10, 'this one knew more');
+    const late = await acquire(subject, unit, { hint: 0 }, { revision });
+    assert.equal(late.left, 10, 'and this one less');
+  });
+
+  test('is kept no longer than anybody needs it', async () => {
+    const subject = fresh();
+    await acquire(subject, ['bucket', 10, 60_000], { want: 1 });
+    const ttl = await client.pttl(`{${subject}}:buckets`);
+    assert.ok(ttl > 0 && ttl <= 600_000, String(ttl));
+  });
+});
+
+describe('slots in Redis', () => {
+  const unit = ['slots', 10, 4_000] as const;
+
+  test('are counted over all replicas, those in use above all', async () => {
+    const subject = fresh();
+    assert.equal((await acquire(subject, unit, { want: 7 }, { replica: 'a' })).granted, 7);
+    const b = await acquire(subject, unit, { want: 5 }, { replica: 'b' });
+    assert.deepEqual([b.granted, b.left], [0, 3]);
+    assert.equal((await acquire(subject, unit, { want: 3 }, { replica: 'b' })).granted, 3);
+    // Those that run are counted, whatever others have been given meanwhile.
+    const a = await acquire(subject, unit, { give: 9 }, { replica: 'a' });
+    assert.deepEqual([a.granted, a.left], [9, -2]);
+    assert.equal((await acquire(subject, unit, { give: 1, want: 1 }, { replica: 'b' })).granted, 1);
+    assert.equal((await acquire(subject, unit, { give: 0 }, { replica: 'a' })).granted, 0);
+    assert.equal((await acquire(subject, unit, { give: 1, want: 9 }, { replica: 'b' })).granted, 10);
+  });
+
+  test('of a replica that says nothing any more are free again', async () => {
+    const subject = fresh();
+    const short = ['slots', 1, 30] as const;
+    assert.equal((await acquire(subject, short, { want: 1 }, { replica: 'a' })).granted, 1);
+    assert.equal((await acquire(subject, short, { want: 1 }, { replica: 'b' })).granted, 0);
+    await new Promise((done) => setTimeout(done, 40));
+    assert.equal((await acquire(subject, short, { want: 1 }, { replica: 'b' })).granted, 1);
+  });
+});
+
+describe('a budget in Redis', () => {
+  test('has the calendar of UTC', async () => {
+    const [, calendar = ''] = /(-- Days since the epoch[\s\S]*?)\nlocal function budget/.exec(ACQUIRE.text) ?? [];
+    const script = `local now = tonumber(ARGV[1])\nlocal DAY = 86400000\n${calendar}
+      return { string.format('%.0f', windowEnd('day')), string.format('%.0f', windowEnd('week')),
+        string.format('%.0f', windowEnd('month')), string.format('%.0f', windowEnd('total')) }`;
+    const times = fc.oneof(
+      fc
+        .date({ min: new Date('1970-01-01'), max: new Date('2400-01-01'), noInvalidDate: true })
+        .map((d) => d.getTime()),
+      fc
+        .constantFrom(
+          '2024-02-29T23:59:59.999Z',
+          '2100-02-28T12:00:00Z',
+          '2026-12-31T23:59:59Z',
+          '2027-01-01T00:00:00Z',
+        )
+        .map(Date.parse),
+    );
+    await fc.assert(
+      fc.asyncProperty(times, async (now) => {
+        const ends = ((await client.eval(script, 0, now)) as string[]).map(Number);
+        const expected = (['day', 'week', 'month'] as const).map((window) => windowAt(window, now).endMs);
+        assert.deepEqual(ends, [...expected, 0]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('begins anew in a new window; nothing comes back to an old one', async () => {
+    const subject = fresh();
+    const unit = ['budget', 1_000, 'month'] as const;
+    const first = await acquire(subject, unit, { want: 900 });
+    assert.deepEqual([first.granted, first.left], [900, 100]);
+    assert.ok(first.ends > first.now);
+    assert.equal((await acquire(subject, unit, { want: 200 })).granted, 0);
+    assert.equal((await acquire(subject, unit, { give: 300, extra: first.ends, want: 200 })).granted, 200);
+    // As if what is stored were of last month.
+    await client.hset(`{${subject}}:buckets`, 'u:ends', first.ends - 1);
+    const next = await acquire(subject, unit, { give: 300, extra: first.ends - 1, want: 0 });
+    assert.equal(next.left, 1_000, 'nothing of last month counts');
+    assert.equal((await acquire(subject, unit, { give: -50, extra: first.ends - 1 })).left, 950, 'what was owed does');
+  });
+
+  test('that was lost is not given out a second time', async () => {
+    const subject = fresh();
+    const unit = ['budget', 1_000, 'total'] as const;
+    const { revision } = await acquire(subject, unit, { want: 900 });
+    await client.del(`{${subject}}:buckets`);
+    assert.equal((await acquire(subject, unit, { want: 500, hint: 100 }, { revision })).granted, 0);
+  });
+});

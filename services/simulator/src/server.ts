@@ -17,10 +17,12 @@ import { Exchange, type Pace } from './http/exchange.ts';
 import { recordableHeaders, recordableQuery } from './recording/headers.ts';
 import { Journal, type RecordedRequest } from './recording/journal.ts';
 import type { SimulatorStats } from './recording/stats.ts';
+import { UsageLog } from './recording/usageLog.ts';
 
 export type { FaultMatch, FaultRule, NewFaultRule } from './faults/rules.ts';
 export type { RecordedRequest, RecordFilter } from './recording/journal.ts';
 export type { SimulatorStats } from './recording/stats.ts';
+export type { BilledRequest, UsageReport, UsageSum } from './recording/usageLog.ts';
 
 export interface SimulatorOptions extends Partial<Pace> {
   /** Default 0: any free port. */
@@ -41,6 +43,8 @@ export interface Simulator {
   readonly faults: FaultRules;
   /** What was received, as `/__sim/requests`. */
   readonly journal: Journal;
+  /** What was billed, as `/__sim/usage`. */
+  readonly usage: UsageLog;
   /** The recorded requests, oldest first. */
   readonly requests: readonly RecordedRequest[];
   stats(): SimulatorStats;
@@ -67,6 +71,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     port: address.port,
     faults: service.rules,
     journal: service.journal,
+    usage: service.usage,
     get requests() {
       return service.journal.find();
     },
@@ -78,6 +83,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 class SimulatorService {
   readonly rules = new FaultRules();
   readonly journal: Journal;
+  readonly usage: UsageLog;
   readonly server = createServer(
     { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0, noDelay: true },
     (req, res) => {
@@ -107,7 +113,13 @@ class SimulatorService {
     this.#pace = pace;
     this.#log = log;
     this.journal = new Journal({ records: recordedRequests, bytes: maxRecordedBytes });
-    this.#control = new ControlEndpoints({ rules: this.rules, journal: this.journal, stats: () => this.stats() });
+    this.usage = new UsageLog(recordedRequests);
+    this.#control = new ControlEndpoints({
+      rules: this.rules,
+      journal: this.journal,
+      usage: this.usage,
+      stats: () => this.stats(),
+    });
     this.server.on('connection', (socket) => {
       this.#connections.set(socket, ++this.#accepted);
       socket.once('close', () => this.#connections.delete(socket));
@@ -151,7 +163,7 @@ class SimulatorService {
       pace: this.#pace,
       journal: this.journal,
     });
-    exchange.whenClosed.then(() => this.#count(record));
+    exchange.whenClosed.then(() => this.#count(exchange));
     const dialect = this.#dialects.find((candidate) => candidate.serves(url.pathname));
     if (dialect === undefined) {
       response.writeHead(404, { 'content-type': 'application/json' });
@@ -213,7 +225,8 @@ class SimulatorService {
     return record;
   }
 
-  #count(record: RecordedRequest): void {
+  #count({ record, bill, played }: Exchange): void {
+    if (bill !== undefined) this.usage.add(record, bill, played);
     this.#open.delete(record);
     if (record.outcome !== 'open') this.#totals[record.outcome]++;
     this.#totals.tokensSent += record.tokensSent;

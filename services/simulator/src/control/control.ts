@@ -4,6 +4,7 @@ import type { FaultRules, NewFaultRule } from '../faults/rules.ts';
 import { readBody } from '../http/body.ts';
 import type { Journal, RecordFilter } from '../recording/journal.ts';
 import type { SimulatorStats } from '../recording/stats.ts';
+import type { UsageLog } from '../recording/usageLog.ts';
 
 const maxWaitMs = 60_000;
 const maxBodyBytes = 1_048_576;
@@ -11,6 +12,7 @@ const maxBodyBytes = 1_048_576;
 export interface ControlParts {
   readonly rules: FaultRules;
   readonly journal: Journal;
+  readonly usage: UsageLog;
   readonly stats: () => SimulatorStats;
 }
 
@@ -47,7 +49,7 @@ export class ControlEndpoints {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<{ status: number; value: unknown }> {
-    const { rules, journal, stats } = this.#parts;
+    const { rules, journal, usage, stats } = this.#parts;
     switch (route) {
       case 'POST /__sim/faults':
         return { status: 201, value: rules.add(await readRule(request)) };
@@ -61,6 +63,11 @@ export class ControlEndpoints {
         return { status: 200, value: { deleted: journal.clear(), lastSeq: journal.lastSeq } };
       case 'GET /__sim/requests/wait':
         return await this.#wait(query, response);
+      case 'GET /__sim/usage':
+        return { status: 200, value: { ...usage.report(), open: stats().openRequests } };
+      case 'DELETE /__sim/usage':
+        usage.clear();
+        return { status: 200, value: {} };
       case 'GET /__sim/stats':
         return { status: 200, value: stats() };
       default:

@@ -70,6 +70,7 @@ async function playFrames(exchange: Exchange, stream: EventStream, writer: BodyW
     if (batch.full) await batch.flush();
   }
   await batch.flush();
+  exchange.played = true;
   await writer.end();
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Directives } from '../faults/directives.ts';
 import type { Journal, RecordedRequest } from '../recording/journal.ts';
+import type { Bill } from '../recording/usageLog.ts';
 
 /** How fast answers are when their directives do not say otherwise. */
 export interface Pace {
@@ -26,6 +27,10 @@ export class Exchange {
   model = '';
   /** Set before a fault breaks the connection off, so that this does not count as the client's doing. */
   brokenOff = false;
+  /** Set by a dialect once it has accepted the request: what the answer costs. */
+  bill: Bill | undefined;
+  /** A stream was sent to its end. */
+  played = false;
   readonly #pace: Pace;
   #closed = false;
   #wake: (() => void) | undefined;

@@ -5,10 +5,11 @@ import { playEventStream } from '../../http/eventStream.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
 import { retryHeaders } from '../../http/retryHeaders.ts';
+import type { Bill } from '../../recording/usageLog.ts';
 import { measurePrompt } from '../../speech/answer.ts';
 import { PrefixCache } from '../../text/prefixCache.ts';
 import type { Dialect } from '../dialect.ts';
-import { answerMessage } from './answer.ts';
+import { answerMessage, type MessageAnswer } from './answer.ts';
 import { ApiError, badRequest, errorFrame, errorHeaders, newRequestId, wantedError } from './errors.ts';
 import type { requestFields } from './fields.ts';
 import { messageOf } from './message.ts';
@@ -100,6 +101,7 @@ export class MessagesApi {
         'This model does not support assistant message prefill. The conversation must end with a user message.',
       );
     const answer = answerMessage(request, model, directives, this.#counter, this.#cache);
+    exchange.bill = billOf(answer, kind === 'vertex');
     const id = `msg_${this.#prefix}01${randomBytes(11).toString('hex')}`;
     const headers = headersOf(newRequestId(`req_${this.#prefix}`));
     if (request.params.stream) {
@@ -151,6 +153,17 @@ export class MessagesApi {
       ...(body === undefined ? {} : { raw: body }),
     });
   }
+}
+
+function billOf({ usage, tokens }: MessageAnswer, toTheEnd: boolean): Bill {
+  const { cache_read_input_tokens: read, cache_creation_input_tokens: written } = usage;
+  return {
+    prompt: usage.input_tokens + (read ?? 0) + (written ?? 0),
+    cached: read ?? 0,
+    completion: usage.output_tokens,
+    shown: tokens,
+    toTheEnd,
+  };
 }
 
 function parsed(json: unknown): unknown {

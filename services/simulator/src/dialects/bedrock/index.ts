@@ -5,8 +5,9 @@ import { playEventStream } from '../../http/eventStream.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
 import { retryHeaders } from '../../http/retryHeaders.ts';
+import type { Bill } from '../../recording/usageLog.ts';
 import type { Dialect } from '../dialect.ts';
-import { answerConverse } from './answer.ts';
+import { answerConverse, type ConverseAnswer } from './answer.ts';
 import { errorHeaders, modelRefused, ServiceException, unreadable, validation, wantedError } from './errors.ts';
 import { PromptCache } from './promptCache.ts';
 import { readConverse } from './request.ts';
@@ -97,6 +98,7 @@ async function converse(exchange: Exchange, json: unknown, stream: boolean, cach
       'This model does not support assistant message prefill. The conversation must end with a user message.',
     );
   const spoken = answerConverse(call, model, directives, cache);
+  exchange.bill = billOf(spoken);
   const latencyMs = () => Math.round(performance.now() - exchange.arrivedAt);
   if (stream) {
     await playEventStream(exchange, {
@@ -124,6 +126,22 @@ async function refuse(exchange: Exchange, error: ServiceException): Promise<void
     compact: true,
     ...(body === undefined ? {} : { raw: body }),
   });
+}
+
+function billOf({ usage, tokens }: ConverseAnswer): Bill {
+  const {
+    inputTokens = 0,
+    outputTokens = 0,
+    cacheReadInputTokens: read = 0,
+    cacheWriteInputTokens: written = 0,
+  } = usage;
+  return {
+    prompt: inputTokens + read + written,
+    cached: read,
+    completion: outputTokens,
+    shown: tokens,
+    toTheEnd: true,
+  };
 }
 
 function headersOf(): OutgoingHttpHeaders {

@@ -5,10 +5,11 @@ import { playEventStream } from '../../http/eventStream.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
 import { retryHeaders } from '../../http/retryHeaders.ts';
+import type { Bill } from '../../recording/usageLog.ts';
 import { measurePrompt } from '../../speech/answer.ts';
 import { PrefixCache } from '../../text/prefixCache.ts';
 import type { Dialect } from '../dialect.ts';
-import { blockedResponse, generateAnswer, type Identity } from './answer.ts';
+import { blockedResponse, type GeneratedAnswer, generateAnswer, type Identity } from './answer.ts';
 import { ApiError, badRequest, type Host, invalidKey, missingKey, streamError, wantedError } from './errors.ts';
 import { isObject } from './proto.ts';
 import { readGenerateRequest } from './request.ts';
@@ -109,6 +110,7 @@ export class GeminiApi {
       host: this.#host,
     };
     const blocked = directives.error === 'content_filter' ? blockedResponse(identity, answer, directives) : undefined;
+    exchange.bill = billOf(answer, blocked !== undefined);
     if (form === 'sse') {
       await playEventStream(exchange, {
         headers: headersOf(exchange),
@@ -159,6 +161,12 @@ export class GeminiApi {
       ...(body === undefined ? {} : { raw: body }),
     });
   }
+}
+
+function billOf({ prompt, cached, thoughts, candidates }: GeneratedAnswer, blocked: boolean): Bill {
+  const said = candidates.flatMap(({ parts }) => parts).reduce((sum, { tokens }) => sum + tokens, 0);
+  const shown = blocked ? 0 : said;
+  return { prompt, cached, completion: blocked ? 0 : said + thoughts, shown, toTheEnd: true };
 }
 
 /** The headers that Google sends with every answer. */

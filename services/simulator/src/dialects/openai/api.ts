@@ -6,7 +6,7 @@ import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
 import { retryHeaders } from '../../http/retryHeaders.ts';
 import { PrefixCache } from '../../text/prefixCache.ts';
-import { composeAnswer, visibleTokens } from './chatAnswer.ts';
+import { type ChatAnswer, composeAnswer, visibleTokens } from './chatAnswer.ts';
 import { type ChatIdentity, chatCompletion } from './chatJson.ts';
 import { readChatRequest } from './chatRequest.ts';
 import { chatFrames } from './chatStream.ts';
@@ -48,6 +48,13 @@ export class OpenaiApi {
         'messages',
       );
     const composed = composeAnswer(request, directives, this.#cache);
+    exchange.bill = {
+      prompt: composed.usage.prompt_tokens,
+      cached: composed.usage.prompt_tokens_details?.cached_tokens ?? 0,
+      completion: composed.usage.completion_tokens,
+      shown: shownTokens(composed),
+      toTheEnd: false,
+    };
     const identity: ChatIdentity = {
       id: `chatcmpl-${randomBytes(15).toString('hex')}`,
       created: Math.floor(Date.now() / 1000),
@@ -65,12 +72,14 @@ export class OpenaiApi {
       status: directives.status ?? 200,
       headers: this.#host.headersOf(exchange),
       value: this.#host.completion(chatCompletion(identity, request, composed, directives)),
-      tokens: composed.choices.reduce((sum, choice) => sum + visibleTokens(choice), 0),
+      tokens: shownTokens(composed),
     });
   }
 
   async embeddings(exchange: Exchange, json: unknown): Promise<void> {
     const value = embed(parsed(json), exchange.model, exchange.directives.lenient === true);
+    const { prompt_tokens: prompt } = value.usage;
+    exchange.bill = { prompt, cached: 0, completion: 0, shown: 0, toTheEnd: false };
     await sendJson(exchange, {
       status: exchange.directives.status ?? 200,
       headers: this.#host.headersOf(exchange),
@@ -95,6 +104,9 @@ export class OpenaiApi {
     });
   }
 }
+
+const shownTokens = ({ choices }: ChatAnswer): number =>
+  choices.reduce((sum, choice) => sum + visibleTokens(choice), 0);
 
 function parsed(json: unknown): unknown {
   if (json === undefined)

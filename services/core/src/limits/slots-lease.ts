@@ -12,8 +12,6 @@ const RENEW_MS = 2_500;
 const RECHECK_MS = 20;
 /** Half of what was in use at most counts after this. */
 const HALF_LIFE_MS = 2_000;
-/** In a time without Redis that is as short as this, nothing is shared out. */
-const SHORT_MS = 250;
 
 /** Slots of this process, in use and not. */
 export class SlotsLease implements Lease {
@@ -77,14 +75,14 @@ export class SlotsLease implements Lease {
   }
 
   /**
-   * What Redis gave out holds while nobody can ask it for more, so that no more than the limit run. Where nobody is known to
-   * hold any, and when what was held has expired and those that ran have had their time, each replica has an equal part.
+   * What Redis gave out holds while nobody can ask it for more, so that no more than the limit run. Only when that has expired,
+   * and those that have more than an equal part have had the time to end, each replica has its equal part.
    */
   hasShare(need: number, since: number, now: number): boolean {
     const awayMs = now - since;
-    const othersHeld = this.#left === null ? 0 : this.unit.capacity - this.#left - this.#held;
-    const isShared = awayMs > LIFETIME_MS || (othersHeld <= 0 && awayMs > SHORT_MS);
-    return this.#inUse + need <= (isShared ? this.#equal : this.#held);
+    const equal = Math.floor(this.unit.capacity / this.#around.replicas);
+    const expired = awayMs > 2 * LIFETIME_MS ? equal : Math.min(this.#held, equal);
+    return this.#inUse + need <= (awayMs > LIFETIME_MS ? expired : this.#held);
   }
 
   takeShare(need: number): void {
@@ -126,7 +124,7 @@ export class SlotsLease implements Lease {
     const needed = isTake ? Math.max(0, all - kept) : 0;
     const wish = isTake ? Math.max(0, this.#keep(now) - kept) : 0;
     const { replicas, reserveMs } = this.#around;
-    const reserve = reserveMs(now) > SHORT_MS ? this.#equal * (replicas - 1) : 0;
+    const reserve = reserveMs(now) > LIFETIME_MS ? Math.floor(capacity / replicas) * (replicas - 1) : 0;
     return {
       args: [name, kind, capacity, LIFETIME_MS, this.#held, least, needed, wish, -1, reserve],
       want: least,
@@ -147,10 +145,6 @@ export class SlotsLease implements Lease {
 
   /** What was kept is still held, whether or not Redis heard of it. */
   failed(): void {}
-
-  get #equal(): number {
-    return Math.floor(this.unit.capacity / this.#around.replicas);
-  }
 
   get #spare(): number {
     return this.#held - this.#inUse;

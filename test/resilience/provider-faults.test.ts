@@ -34,7 +34,8 @@ before(async () => {
       };
       const names = Object.entries(bad);
       return configuration(simulator, {
-        server: { requestTimeoutMs: DEADLINE_MS },
+        // What goes on without its client has a test of its own; here everything must end.
+        server: { requestTimeoutMs: DEADLINE_MS, drainAborted: { when: 'never' } },
         timeouts: { connectMs: 1_000, firstTokenMs: 300, streamStallMs: 300 },
         providers: {
           ...Object.fromEntries(

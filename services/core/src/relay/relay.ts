@@ -395,6 +395,7 @@ export class Relay implements AttemptOwner {
       streamed: this.#client.opened,
       resumed: this.#log.resumed,
     };
+    this.#request.observation.answered();
     const account = this.#account;
     account.whenKnown(() => this.#request.onSettled({ ...ended, billed: account.billed, accounted: account.sum() }));
   }

@@ -280,6 +280,7 @@ function observing(
         },
       };
     },
+    answered: () => undefined,
     ended: () => undefined,
   };
 }

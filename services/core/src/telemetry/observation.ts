@@ -105,5 +105,7 @@ export interface RequestObservation {
   readonly spanId: string;
   routed(route: RouteInfo): void;
   attempt(start: AttemptStart): AttemptObservation;
+  /** The client has its answer, or has gone; what was used may still be found out before `ended`. */
+  answered(): void;
   ended(end: RequestEnd): void;
 }

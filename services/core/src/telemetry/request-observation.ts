@@ -38,6 +38,7 @@ export class ObservedRequest implements RequestObservation {
   inAttemptsMs = 0;
   readonly #start: RequestStart;
   #lastAttempt: ObservedAttempt | null = null;
+  #answered = false;
   #ended = false;
 
   constructor(recorder: Recorder, start: RequestStart) {
@@ -73,14 +74,21 @@ export class ObservedRequest implements RequestObservation {
     return this.#lastAttempt;
   }
 
+  answered(): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    const { metrics } = this.recorder;
+    metrics.inFlight--;
+    if (this.route?.stream === true) metrics.openStreams--;
+  }
+
   ended(end: RequestEnd): void {
     if (this.#ended) return;
     this.#ended = true;
     const last = this.#lastAttempt;
     last?.abandon(end);
     const { metrics, accessLog } = this.recorder;
-    metrics.inFlight--;
-    if (this.route?.stream === true) metrics.openStreams--;
+    this.answered();
     metrics.requestEnded(this.#start, end, this.route, last?.start ?? null, this.inAttemptsMs);
     this.spans?.ended(end);
     if (accessLog !== null) logRequest(accessLog, this.#start, end, this.route, this.traceId, this.spanId);

@@ -41,11 +41,8 @@ function assertNames(run: Run, { byFallbackModel }: Whole, outcome: Outcome, gat
 }
 
 /** What the answering attempt used, at its own price; failed attempts cost nothing. */
-function assertBill({ attempts, unmeasured }: Whole, usage: Usage | null, { cost }: Gateway): void {
-  if (unmeasured) {
-    assert.deepEqual([usage, cost], [null, undefined], 'nobody has counted');
-    return;
-  }
+function assertBill({ attempts, estimated }: Whole, usage: Usage | null, { cost, usageSource }: Gateway): void {
+  assert.equal(usageSource, estimated ? 'estimated' : 'provider');
   assert.ok(usage !== null);
   const side = attempts.at(-1)?.[0] ?? 'primary';
   const { input, output } = PRICES[side];

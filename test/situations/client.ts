@@ -18,6 +18,7 @@ export interface Gateway {
     readonly totalProviderAttemptCount: number;
   };
   readonly cost?: string;
+  readonly usageSource?: string;
   readonly resumed?: boolean;
 }
 

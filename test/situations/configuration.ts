@@ -9,7 +9,11 @@ const WINDOW = 32_000;
 
 /** The gateway's own limits, as headgate.yaml has them by default, scaled. */
 export const limits = () => ({
-  server: { requestTimeoutMs: scaled(REQUEST_TIMEOUT_MS), keepAliveCommentMs: 0 },
+  server: {
+    requestTimeoutMs: scaled(REQUEST_TIMEOUT_MS),
+    keepAliveCommentMs: 0,
+    drainAborted: { maxMs: scaled(30_000) },
+  },
   timeouts: { connectMs: 5_000, firstTokenMs: scaled(10_000), streamStallMs: scaled(10_000) },
   health: {
     breaker: { windowMs: scaled(30_000), cooldownMs: scaled(5_000), maxCooldownMs: scaled(15_000) },

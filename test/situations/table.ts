@@ -25,7 +25,7 @@ export interface Whole {
   /** The provider refused to say anything. */
   readonly silent?: boolean;
   /** The provider did not tell what it used. */
-  readonly unmeasured?: boolean;
+  readonly estimated?: boolean;
   /** It took at least so long, real milliseconds. */
   readonly least?: number;
 }
@@ -270,7 +270,7 @@ export const SITUATIONS: readonly Situation[] = [
     name: 'a stream without [DONE]',
     primary: always({ nodone: true }),
     // Bedrock tells the usage in its last event.
-    expect: ({ primary }) => ({ ...whole(['primary', 'ok']), unmeasured: primary.dialect === 'bedrock' }),
+    expect: ({ primary }) => ({ ...whole(['primary', 'ok']), estimated: primary.dialect === 'bedrock' }),
   },
   {
     name: 'a stream without finish reason and [DONE]',

@@ -37,7 +37,7 @@ const KEPT_FAULTS = 20;
 export async function soak(options: SoakOptions): Promise<Counts> {
   let counts: Counts | null = null;
   const config = (simulators: readonly SimulatorProcess[]) => ({
-    server: { requestTimeoutMs: REQUEST_TIMEOUT_MS, keepAliveCommentMs: 200 },
+    server: { requestTimeoutMs: REQUEST_TIMEOUT_MS, keepAliveCommentMs: 200, drainAborted: { maxMs: 1_000 } },
     timeouts: { connectMs: 2_000, firstTokenMs: 1_000, streamStallMs: 1_000 },
     health: {
       breaker: { consecutiveFailures: 5, windowMs: 5_000, cooldownMs: 300, maxCooldownMs: 1_000 },

@@ -34,7 +34,8 @@ export function configuration(
   const beta = { provider: 'beta', model: 'two', pricing: PRICING };
   const pairs = Array.from({ length: settings.pairs ?? 0 }, (_, i) => [`alpha-${i}`, `beta-${i}`] as const);
   return {
-    server: { keepAliveCommentMs: 0, ...settings.server },
+    // Tests wait until nothing is left open, also of providers that never end.
+    server: { keepAliveCommentMs: 0, drainAborted: { maxMs: 1_000 }, ...settings.server },
     auth: { keys: settings.keys ?? [] },
     providers: {
       alpha: provider,

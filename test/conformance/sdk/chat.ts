@@ -232,7 +232,14 @@ export function chatTests(bench: () => Bench): void {
     };
     const { received } = await bench().during(() => bench().client.chat.completions.create(body));
     const { providerOptions: _, models: __, provider: ___, ...passed } = body;
-    assert.deepEqual(onlyBody(received), { ...passed, model: 'claude-sonnet-4-20250514', service_tier: 'auto' });
+    // With a model to fall back to, the answer is watched: asked for as a stream, and put together.
+    const watched = { stream: true, stream_options: { include_usage: true } };
+    assert.deepEqual(onlyBody(received), {
+      ...passed,
+      ...watched,
+      model: 'claude-sonnet-4-20250514',
+      service_tier: 'auto',
+    });
   });
 
   test('models are listed and retrieved, the slash raw or encoded', async () => {

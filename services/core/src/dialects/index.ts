@@ -10,4 +10,4 @@ export type {
   Target,
 } from './dialect.ts';
 export { findDialect } from './registry.ts';
-export { detailKey, detailText, type ToldCall, type ToldChoice, Transcript } from './transcript.ts';
+export { detailKey, detailText, type ToldCall, type ToldChoice, type ToldDelta, Transcript } from './transcript.ts';

@@ -1,5 +1,5 @@
 import { completionTokens, promptTokens, type Usage } from '../chat/index.ts';
-import type { Transcript } from '../dialects/index.ts';
+import { type ChatAnswer, type ToldDelta, Transcript } from '../dialects/index.ts';
 import { type Countable, type TokenCounter, tokenScale, tokensOfBytes } from '../tokens/index.ts';
 import type { Attempt } from './attempt.ts';
 import { targetOf } from './preparation.ts';
@@ -16,8 +16,13 @@ interface Said {
  * nothing, counted tokens of the request and of what was said. Thoughts that nobody was shown are not in it, and neither is
  * what was under way. An answer that was not streamed is counted by its length, as far as it has come.
  */
-export async function estimateUsage(attempt: Attempt, counter: TokenCounter): Promise<Usage> {
-  const { dialect, planned, output, said } = attempt;
+export async function estimateUsage(
+  attempt: Attempt,
+  counter: TokenCounter,
+  answer: ChatAnswer | null = null,
+): Promise<Usage> {
+  const { dialect, planned, output } = attempt;
+  const said = answer === null ? attempt.said : saidIn(answer);
   const told = output?.decoder.progress.usage ?? null;
   if (told !== null && dialect.usageRuns?.(targetOf(planned)) === true) return told;
   const { texts, thoughts, lost } = read(said);
@@ -30,7 +35,8 @@ export async function estimateUsage(attempt: Attempt, counter: TokenCounter): Pr
     uncachedInput: sum([counted.prompt]),
     cacheRead: null,
     cacheWrite: null,
-    output: sum(counted.texts.slice(0, texts.length)) + tokensOfBytes(lost + attempt.answerBytes),
+    output:
+      sum(counted.texts.slice(0, texts.length)) + tokensOfBytes(answer === null ? lost + attempt.answerBytes : lost),
     reasoning: thoughts.length === 0 ? null : sum(counted.texts.slice(texts.length)),
   };
   if (told === null) return usage;
@@ -46,6 +52,25 @@ function promptOf({ asked }: Attempt): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(original.length);
   copy.set(original);
   return copy;
+}
+
+interface Message extends ToldDelta {
+  readonly tool_calls?: readonly object[] | null;
+}
+
+function saidIn(answer: ChatAnswer): Transcript {
+  const said = new Transcript();
+  const { choices } = JSON.parse(answer.render({ json: '{}', atTop: false }).toString('utf8')) as {
+    choices: readonly { readonly index?: number; readonly message?: Message | null }[];
+  };
+  for (const { index = 0, message } of choices) {
+    if (!message) continue;
+    const { tool_calls, ...others } = message;
+    // In a stream they would have numbers.
+    const calls = Array.isArray(tool_calls) ? { tool_calls: tool_calls.map((call, i) => ({ ...call, index: i })) } : {};
+    said.delta(index, { ...others, ...calls });
+  }
+  return said;
 }
 
 function read(said: Transcript | null): Said {

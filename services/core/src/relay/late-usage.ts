@@ -1,5 +1,6 @@
 import type { DrainPolicy } from '../catalog/index.ts';
 import type { Usage } from '../chat/index.ts';
+import type { ChatAnswer } from '../dialects/index.ts';
 import { TokenCounter } from '../tokens/index.ts';
 import type { Attempt } from './attempt.ts';
 import { Drain } from './drain.ts';
@@ -31,9 +32,9 @@ export class LateUsage {
     return this.#open;
   }
 
-  /** Of an attempt that is over. */
-  async estimate(attempt: Attempt): Promise<FoundUsage> {
-    return { usage: await estimateUsage(attempt, this.#counter), source: 'estimated' };
+  /** Of an attempt that is over; `answer` is the one it gave, if it did not stream. */
+  async estimate(attempt: Attempt, answer: ChatAnswer | null = null): Promise<FoundUsage> {
+    return { usage: await estimateUsage(attempt, this.#counter, answer), source: 'estimated' };
   }
 
   /** Of an attempt under way that nobody waits for any more: it is listened to where that tells more, else ended. */

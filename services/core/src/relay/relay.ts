@@ -230,7 +230,7 @@ export class Relay implements AttemptOwner {
     else {
       const last = new FrameBuffer(frames.length);
       last.bytes(frames.view());
-      this.#estimate(attempt, (estimate) => this.#finishStream(attempt, output, last, estimate));
+      this.#estimate(attempt, null, (estimate) => this.#finishStream(attempt, output, last, estimate));
     }
   }
 
@@ -251,7 +251,7 @@ export class Relay implements AttemptOwner {
     if (this.#settled || attempt !== this.#attempt) return;
     if (this.#isEmpty(answer)) this.failed(attempt, emptySuccess(), answer.usage);
     else if (answer.usage !== null) this.#finishAnswer(attempt, answer, null);
-    else this.#estimate(attempt, (estimate) => this.#finishAnswer(attempt, answer, estimate));
+    else this.#estimate(attempt, answer, (estimate) => this.#finishAnswer(attempt, answer, estimate));
   }
 
   #finishAnswer(attempt: Attempt, answer: ChatAnswer, estimate: Usage | null): void {
@@ -264,9 +264,9 @@ export class Relay implements AttemptOwner {
   }
 
   /** The answer is whole, but its provider has not said what it used. */
-  #estimate(attempt: Attempt, finish: (estimate: Usage | null) => void): void {
+  #estimate(attempt: Attempt, answer: ChatAnswer | null, finish: (estimate: Usage | null) => void): void {
     this.#timer.stop();
-    void this.#request.lateUsage.estimate(attempt).then(({ usage }) => {
+    void this.#request.lateUsage.estimate(attempt, answer).then(({ usage }) => {
       if (!this.#settled) finish(usage);
     });
   }

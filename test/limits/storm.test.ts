@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Stack, startStack } from '../support/stack.ts';
-import { Clients } from './storm-clients.ts';
+import { type Call, Clients } from './storm-clients.ts';
 import { assertWellFormed, configuration, crowdOf, judge, type KeyPlan, keyOf, promptTokens } from './storm-plan.ts';
 import { Witness } from './storm-witness.ts';
 
@@ -20,11 +20,6 @@ const STORM: readonly KeyPlan[] = [
   { name: 'money', usd: 0.8 },
   { name: 'all', limits: { requestsPerMinute: 200, tokensPerMinute: 8_000, concurrency: 12 }, usd: 0.6, takesMs: 20 },
 ];
-const STEADY: KeyPlan = {
-  name: 'steady',
-  limits: { requestsPerMinute: 100_000, tokensPerMinute: 10_000_000, concurrency: 400 },
-  usd: 1_000,
-};
 const WARM: KeyPlan = { name: 'warm' };
 
 let stack: Stack;
@@ -32,7 +27,7 @@ let stack: Stack;
 before(async () => {
   stack = await startStack({
     processes: PROCESSES,
-    config: ([simulator]) => configuration(simulator, [...STORM, STEADY, WARM]),
+    config: ([simulator]) => configuration(simulator, [...STORM, WARM]),
     env: { HEADGATE_ACCESS_LOG: 'off' },
   });
   // A process that has never served takes long for its first requests.
@@ -78,26 +73,30 @@ test('processes killed, Redis frozen: no limit is ever passed, and hardly a requ
   await clients.stop();
   await witness.stop();
 
+  const verdicts = STORM.map((plan, i) => judge(plan, clients, witness, { prompt: prompts[i] ?? 0, calmSince }));
+  for (const verdict of verdicts) t.diagnostic(JSON.stringify(verdict));
   for (const [i, plan] of STORM.entries()) {
-    const verdict = judge(plan, clients, witness, { prompt: prompts[i] ?? 0, calmSince });
-    t.diagnostic(JSON.stringify(verdict));
+    const verdict = verdicts[i];
+    assert.ok(verdict);
     for (const [limit, over] of Object.entries(verdict.overshoot)) {
       assert.ok(over <= 0, `${plan.name}: ${limit} passed by ${over}`);
     }
-    const lost = kills.length / (2 * PROCESSES);
+    // What a dead process held is not given out again: a bucket gets it back with time, a budget does not.
+    const lost = (kills.length * verdict.most) / (2 * PROCESSES);
+    // A slot is of no use to anybody while it is on its way from one process to another.
+    const moving = plan.name === 'slots' ? 2 * PROCESSES : 0;
     assert.ok(
-      verdict.excess <= 0.01 * verdict.asked + lost * verdict.most,
+      verdict.excess <= 0.01 * verdict.asked + lost + moving,
       `${plan.name}: ${verdict.excess} of ${verdict.asked} refused in vain`,
     );
     assert.ok(verdict.slowestMs < LONGEST_MS, `${plan.name}: a request took ${verdict.slowestMs} ms`);
     for (const call of clients.of(keyOf(plan.name))) {
-      // Connections of a killed process break; nothing else does.
-      if (call.status === 0) {
-        assert.ok(
-          kills.some((at) => call.sentAt <= at + 250 && call.endedAt >= at),
-          call.body,
-        );
-      } else assertWellFormed(call, plan);
+      if (call.status !== 0) assertWellFormed(call, plan);
+      else assert.ok(isOfDeath(call, kills), `${plan.name}: ${call.body}, ${call.sentAt - (kills[0] ?? 0)} ms`);
     }
   }
 });
+
+/** Connections of a killed process break; a client may not have heard of it yet when it sends its next request. */
+const isOfDeath = ({ sentAt, endedAt }: Call, kills: readonly number[]): boolean =>
+  kills.some((at) => sentAt <= at + 2_000 && endedAt >= at);

@@ -10,6 +10,8 @@ export type CallMode = 'take' | 'return' | 'empty' | 'tell';
 /** One unit's part of a call; the ten arguments of acquire.lua. */
 export interface Offer {
   readonly args: readonly (string | number)[];
+  /** Of the limit that was asked about. */
+  readonly capacity: number;
   readonly want: number;
   /** Taken from the lease's debt for this call. */
   readonly owed: number;

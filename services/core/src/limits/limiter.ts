@@ -7,7 +7,7 @@ import { isRefusal, refusal, unchecked } from './refusal.ts';
 import { Replicas } from './replicas.ts';
 import { isOverspent } from './status.ts';
 import type { LeaseDesk, SubjectState } from './subject-state.ts';
-import { SubjectTable } from './subject-table.ts';
+import { MOST_SUBJECTS, SubjectTable } from './subject-table.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 const TICK_MS = 1_000;
@@ -29,6 +29,8 @@ export interface LimiterOptions {
   readonly replicaId: string;
   /** A refusal, by kind of subject and name of the limit. */
   readonly onRefused?: (subject: string, limit: string) => void;
+  /** Of each kind, that are remembered. */
+  readonly mostSubjects?: number;
   readonly log: LinkLog;
 }
 
@@ -62,7 +64,7 @@ export class RedisLimiter implements Limiter {
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
-  constructor({ client, keys, replicaId, log, onRefused }: LimiterOptions) {
+  constructor({ client, keys, replicaId, log, onRefused, mostSubjects = MOST_SUBJECTS }: LimiterOptions) {
     this.#onRefused = onRefused;
     this.#replicas = new Replicas(client, keys.limits.replicas, replicaId);
     this.#link = new RedisLink(client, log, () => this.#table.tellAll());
@@ -81,7 +83,7 @@ export class RedisLimiter implements Limiter {
       },
       answered: (ms) => link.answered(ms),
     };
-    this.#table = new SubjectTable(desk, (state) => (this.#queues.get(state)?.length ?? 0) > 0);
+    this.#table = new SubjectTable(desk, mostSubjects, (state) => (this.#queues.get(state)?.length ?? 0) > 0);
   }
 
   /** Resolves when it knows how many share the limits, or that Redis is away. */
@@ -107,6 +109,11 @@ export class RedisLimiter implements Limiter {
     });
     await Promise.race([Promise.allSettled([this.#table.giveAllBack(), this.#replicas.leave()]), late]);
     clearTimeout(timer);
+  }
+
+  /** Whether Redis decides; if not, leases and this replica's share do. */
+  get isUp(): boolean {
+    return this.#link.up;
   }
 
   /** Replicas that share the limits, as last heard. */

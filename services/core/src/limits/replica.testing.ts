@@ -30,7 +30,7 @@ export interface Replica {
 }
 
 /** One limiter with a connection of its own. */
-export async function startReplica(url: string, replicaId: string): Promise<Replica> {
+export async function startReplica(url: string, replicaId: string, mostSubjects?: number): Promise<Replica> {
   const client = createRequestClient(url, `limits-${replicaId}`);
   if (client.status !== 'ready') await once(client, 'ready');
   const said: string[] = [];
@@ -38,7 +38,13 @@ export async function startReplica(url: string, replicaId: string): Promise<Repl
     info: (message: string) => void said.push(message),
     warn: (message: string) => void said.push(message),
   };
-  const limiter = new RedisLimiter({ client, keys: redisKeys('test'), replicaId, log });
+  const limiter = new RedisLimiter({
+    client,
+    keys: redisKeys('test'),
+    replicaId,
+    log,
+    ...(mostSubjects && { mostSubjects }),
+  });
   await limiter.start();
   return {
     limiter,

@@ -37,7 +37,7 @@ export class SlotsLease implements Lease {
     this.#around = around;
     if (before) {
       this.#inUse = before.#inUse;
-      this.#held = before.#held;
+      this.#held = Math.min(before.#held, unit.capacity);
       this.#expiresAt = before.#expiresAt;
       before.#successor = this;
     }
@@ -127,6 +127,7 @@ export class SlotsLease implements Lease {
     const reserve = reserveMs(now) > LIFETIME_MS ? Math.floor(capacity / replicas) * (replicas - 1) : 0;
     return {
       args: [name, kind, capacity, LIFETIME_MS, this.#held, least, needed, wish, -1, reserve],
+      capacity,
       want: least,
       owed: 0,
     };
@@ -138,7 +139,8 @@ export class SlotsLease implements Lease {
       return;
     }
     this.#emptyUntil = offer.want > 0 && reply.granted < this.#held + offer.want ? now + RECHECK_MS : 0;
-    this.#held = reply.granted;
+    // The limit may have become smaller since it was asked for.
+    this.#held = Math.min(reply.granted, Math.max(this.#held, this.unit.capacity));
     this.#left = reply.left;
     this.#expiresAt = sentAt + LIFETIME_MS - MARGIN_MS;
   }

@@ -7,8 +7,8 @@ const IDLE_SCARCE_MS = 500;
 const IDLE_MS = 3_000;
 /** ... and the subject is forgotten. */
 const FORGET_MS = 30_000;
-/** More subjects than this are not remembered. */
-const MOST_SUBJECTS = 100_000;
+/** More subjects of a kind than this are not remembered. */
+export const MOST_SUBJECTS = 100_000;
 /** How many may be looked through for one that can go. */
 const MOST_TRIED = 50;
 /** Calls that one look after all subjects may make; the others have their turn a second later. */
@@ -27,10 +27,12 @@ export class SubjectTable {
     model: new Map(),
     provider: new Map(),
   };
+  readonly #most: number;
   #tending = false;
 
-  /** `isAwaited` tells of subjects that requests wait for, which stay. */
-  constructor(desk: LeaseDesk, isAwaited: (state: SubjectState) => boolean) {
+  /** `isAwaited` tells of subjects that requests wait for, which stay; `most` of each kind are remembered. */
+  constructor(desk: LeaseDesk, most: number, isAwaited: (state: SubjectState) => boolean) {
+    this.#most = most;
     this.#desk = desk;
     this.#isAwaited = isAwaited;
   }
@@ -43,7 +45,7 @@ export class SubjectTable {
     const states = this.#byKind[subject.kind];
     let state = states.get(subject.id);
     if (state === undefined) {
-      if (states.size >= MOST_SUBJECTS) this.#makeRoom(states, now);
+      if (states.size >= this.#most) this.#makeRoom(states, now);
       state = new SubjectState(subject, this.#desk);
       states.set(subject.id, state);
     } else if (state.subject !== subject) {

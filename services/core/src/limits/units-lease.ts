@@ -41,7 +41,8 @@ export class UnitsLease implements Lease {
     this.owner = owner;
     this.#around = around;
     if (before && before.unit.window === unit.window) {
-      this.#available = before.#available;
+      // Of a smaller limit, what was taken out of the larger one is no part.
+      this.#available = unit.capacity < before.unit.capacity ? Math.min(0, before.#available) : before.#available;
       this.#debt = before.#debt;
       this.#windowEnds = before.#windowEnds;
       this.#windowSince = before.#windowSince;
@@ -155,7 +156,7 @@ export class UnitsLease implements Lease {
     const period = kind === 'bucket' ? windowMs : (window ?? 'total');
     const extra = kind === 'bucket' ? this.#reserve(now) : this.#windowEnds;
     const args = [name, kind, capacity, period, back - owed, least, needed, wish, hint ?? -1, extra];
-    return { args, want: least, owed };
+    return { args, capacity, want: least, owed };
   }
 
   granted(reply: Reply, offer: Offer, sentAt: number, now: number): void {
@@ -163,7 +164,7 @@ export class UnitsLease implements Lease {
       this.#successor.granted(reply, offer, sentAt, now);
       return;
     }
-    const { want } = offer;
+    const { want, capacity } = offer;
     const { granted, left, waitMs, windowEnds, windowLeftMs } = reply;
     if (windowEnds !== this.#windowEnds) {
       if (this.#windowEnds !== 0) this.#available = 0;
@@ -171,7 +172,7 @@ export class UnitsLease implements Lease {
       this.#windowSince = sentAt;
     }
     this.#windowOver = sentAt + windowLeftMs;
-    this.#available += granted;
+    if (capacity <= this.unit.capacity) this.#available += granted;
     this.#left = left;
     this.#leftAt = now;
     if (granted === 0) this.#quietUntil = now + RECHECK_MS;

@@ -98,8 +98,6 @@ export interface AnswerMetadata {
   readonly json: string;
   /** Repeat it at the top level (header `x-gateway-metadata: top`). */
   readonly atTop: boolean;
-  /** An estimate, told where the provider has not said what it used. */
-  readonly estimate?: Usage | null;
 }
 
 export interface StreamContext extends AnswerContext {

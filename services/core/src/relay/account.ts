@@ -1,5 +1,6 @@
 import type { DrainPolicy } from '../catalog/index.ts';
 import { completionTokens, promptTokens, type Usage } from '../chat/index.ts';
+import type { ChatAnswer } from '../dialects/index.ts';
 import { costUsd, fromDecimal, toDecimal } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import type { TokenUsage, UsageSource } from '../telemetry/index.ts';
@@ -61,6 +62,11 @@ export class Account {
     return true;
   }
 
+  /** The attempt answered, and its provider has not said what that used: the client has its answer, the count follows. */
+  untold(attempt: Attempt, answer: ChatAnswer | null = null): void {
+    this.#await(attempt, this.#late.estimate(attempt, answer));
+  }
+
   /** Nobody waits for the attempt any more: it ends now, or when its provider has said what it used. Returns as `failed` does. */
   leave(attempt: Attempt, policy: DrainPolicy): boolean {
     const progress = attempt.output?.decoder.progress;
@@ -85,10 +91,10 @@ export class Account {
   }
 
   /** The same for an attempt whose end told nothing of it: now its observer and its admission are told. */
-  enter(attempt: Attempt, usage: Usage, source: UsageSource): BilledAttempt {
+  enter(attempt: Attempt, usage: Usage, source: UsageSource): void {
     attempt.admission?.settle(promptTokens(usage) + completionTokens(usage));
     attempt.observed?.used(tokenUsage(usage), source);
-    return this.add(attempt.planned, usage, source);
+    this.add(attempt.planned, usage, source);
   }
 
   /** Calls back when all is known: at once where it is. */

@@ -128,6 +128,7 @@ export class AttemptLog {
     return { gatewayMs, upstreamMs, waitMs, attempts: this.#records.length };
   }
 
+  /** `billed`: null where its provider has not said what the answer used. */
   metadata(billed: BilledAttempt | null): AnswerMetadata {
     const { generationId, requestedModel, plan, metadataAtTop, simulated } = this.#request;
     const json = metadataJson({
@@ -137,12 +138,12 @@ export class AttemptLog {
       attempts: this.#records,
       costUsd: billed?.costUsd ?? null,
       warnings: plan.warnings.length === 0 ? this.#warnings : [...plan.warnings, ...this.#warnings],
-      usageSource: billed?.source ?? null,
+      usageSource: billed?.source ?? 'estimated',
       serviceTier: this.#tierWorthSaying(),
       simulated,
       resumed: this.resumed,
     });
-    return { json, atTop: metadataAtTop, estimate: billed?.source === 'estimated' ? billed.usage : null };
+    return { json, atTop: metadataAtTop };
   }
 
   /** The ordinary one is, where another one was asked for. */

@@ -18,7 +18,7 @@ const input = (rest: Partial<MetadataInput>): MetadataInput => ({
   attempts: [record(0)],
   costUsd: null,
   warnings: [],
-  usageSource: null,
+  usageSource: 'provider',
   serviceTier: null,
   simulated: false,
   resumed: false,

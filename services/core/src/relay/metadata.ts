@@ -23,8 +23,8 @@ export interface MetadataInput {
   readonly attempts: readonly AttemptRecord[];
   readonly costUsd: string | null;
   readonly warnings: readonly string[];
-  /** Null where nothing is said of the usage. */
-  readonly usageSource: UsageSource | null;
+  /** Of what is accounted; the client is shown what its provider says, and no estimate. */
+  readonly usageSource: UsageSource;
   /** The tier that served it; null where that is not worth saying. */
   readonly serviceTier: string | null;
   /** The simulator answers because no provider is configured. */
@@ -44,7 +44,6 @@ export function metadataJson(input: MetadataInput): string {
   const models = byModel(records, attempts);
   const sort = plan.sort === null ? '' : `"sort":${JSON.stringify(plan.sort)},`;
   const cost = costUsd === null ? '' : `"cost":"${costUsd}","marketCost":"${costUsd}",`;
-  const source = input.usageSource === null ? '' : `,"usageSource":"${input.usageSource}"`;
   const tier = input.serviceTier === null ? '' : `,"serviceTier":${JSON.stringify(input.serviceTier)}`;
   const affinity = plan.affinity === null ? '' : `,"affinity":"${plan.affinity}"`;
   const resumed = input.resumed ? ',"resumed":true' : '';
@@ -54,8 +53,8 @@ export function metadataJson(input: MetadataInput): string {
     `{"gateway":{"routing":{"originalModelId":${JSON.stringify(input.requestedModel)},` +
     `${answered ? headOf(answered, plan) : ''}${sort}` +
     `"attempts":[${attempts.join(',')}],"modelAttemptCount":${models.length},"modelAttempts":[${models.join(',')}],` +
-    `"totalProviderAttemptCount":${attempts.length}},${cost}"generationId":"${input.generationId}"` +
-    `${source}${tier}${affinity}${resumed}${warnings}${simulated}}}`
+    `"totalProviderAttemptCount":${attempts.length}},${cost}"generationId":"${input.generationId}",` +
+    `"usageSource":"${input.usageSource}"${tier}${affinity}${resumed}${warnings}${simulated}}}`
   );
 }
 

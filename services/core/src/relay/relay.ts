@@ -19,7 +19,7 @@ import { type AttemptOutput, HeldOutput } from './attempt-output.ts';
 import { Client } from './client.ts';
 import type { Clocks, Due } from './clocks.ts';
 import { deadlineExceeded, emptySuccess, noFirstToken, refusedByok, stalled, unsupportedDialect } from './failures.ts';
-import { FrameBuffer } from './frame-buffer.ts';
+import type { FrameBuffer } from './frame-buffer.ts';
 import { LimitTimer } from './limit-timer.ts';
 import { LEAST_TIME_MS, MAX_ATTEMPTS } from './policy.ts';
 import { Preparation, targetOf } from './preparation.ts';
@@ -226,17 +226,7 @@ export class Relay implements AttemptOwner {
       return;
     }
     if (this.#recovery !== null) this.#log.resumed = true;
-    if (progress.usage !== null) this.#finishStream(attempt, output, frames, null);
-    else {
-      const last = new FrameBuffer(frames.length);
-      last.bytes(frames.view());
-      this.#estimate(attempt, null, (estimate) => this.#finishStream(attempt, output, last, estimate));
-    }
-  }
-
-  #finishStream(attempt: Attempt, output: AttemptOutput, frames: FrameBuffer, estimate: Usage | null): void {
-    const { progress } = output.decoder;
-    const billed = this.#finishAttempt(attempt, progress, estimate);
+    const billed = this.#finishAttempt(attempt, progress);
     const last = output.end(this.#log.metadata(billed), frames);
     if (output.whole) this.#answerWith(attempt, last);
     else {
@@ -244,31 +234,23 @@ export class Relay implements AttemptOwner {
       this.#client.end(last);
     }
     streamEnded(attempt.planned.endpoint, { whole: output.whole === true, usageTold: progress.usage !== null });
+    if (progress.usage === null) this.#account.untold(attempt);
     this.#settle(null, billed, false);
   }
 
   answered(attempt: Attempt, answer: ChatAnswer): void {
     if (this.#settled || attempt !== this.#attempt) return;
-    if (this.#isEmpty(answer)) this.failed(attempt, emptySuccess(), answer.usage);
-    else if (answer.usage !== null) this.#finishAnswer(attempt, answer, null);
-    else this.#estimate(attempt, answer, (estimate) => this.#finishAnswer(attempt, answer, estimate));
-  }
-
-  #finishAnswer(attempt: Attempt, answer: ChatAnswer, estimate: Usage | null): void {
+    if (this.#isEmpty(answer)) {
+      this.failed(attempt, emptySuccess(), answer.usage);
+      return;
+    }
     const { endpoint } = attempt.planned;
     // It does not stream, and its next answer may take longer than a first token.
     if (attempt.output !== null || endpoint === this.#refusedStream) askWhole(endpoint);
-    const billed = this.#finishAttempt(attempt, answer, estimate);
+    const billed = this.#finishAttempt(attempt, answer);
     this.#answerWith(attempt, answer.render(this.#log.metadata(billed)));
+    if (answer.usage === null) this.#account.untold(attempt, answer);
     this.#settle(null, billed, false);
-  }
-
-  /** The answer is whole, but its provider has not said what it used. */
-  #estimate(attempt: Attempt, answer: ChatAnswer | null, finish: (estimate: Usage | null) => void): void {
-    this.#timer.stop();
-    void this.#request.lateUsage.estimate(attempt, answer).then(({ usage }) => {
-      if (!this.#settled) finish(usage);
-    });
   }
 
   #answerWith(attempt: Attempt, body: Buffer): void {
@@ -368,11 +350,10 @@ export class Relay implements AttemptOwner {
     this.#settle(error, null, false);
   }
 
-  /** The attempt has answered; returns what that cost. */
-  #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer, estimate: Usage | null): BilledAttempt | null {
-    this.#log.end(attempt, null, null, { result, later: estimate !== null });
-    if (result.usage !== null) return this.#account.add(attempt.planned, result.usage, 'provider');
-    return estimate && this.#account.enter(attempt, estimate, 'estimated');
+  /** The attempt has answered; returns what that cost, if its provider says so. */
+  #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer): BilledAttempt | null {
+    this.#log.end(attempt, null, null, { result, later: result.usage === null });
+    return result.usage === null ? null : this.#account.add(attempt.planned, result.usage, 'provider');
   }
 
   #settle(error: GatewayError | null, answered: BilledAttempt | null, clientAborted: boolean): void {

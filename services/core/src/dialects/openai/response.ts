@@ -10,7 +10,6 @@ import {
   splice,
 } from '../../json/index.ts';
 import type { AnswerContext, AnswerMetadata, ChatAnswer } from '../dialect.ts';
-import { usageJson } from '../translation/index.ts';
 import { AnswerRepair } from './compatible/answer.ts';
 import { presetOf } from './compatible/presets.ts';
 import { decodeOpenAiStreamError } from './error.ts';
@@ -77,8 +76,6 @@ class OpenAiAnswer implements ChatAnswer {
     };
     set('id', JSON.stringify(this.#context.generationId));
     set('model', JSON.stringify(this.#context.model));
-    const estimate = this.usage === null ? usageJson(metadata.estimate) : null;
-    if (estimate !== null) set('usage', estimate);
     if (metadata.atTop) set('provider_metadata', metadata.json);
     const choices = findMember(this.#members, 'choices');
     if (choices) addMessageMetadata(this.#body, choices, metadata.json, edits);

@@ -2,7 +2,6 @@ import { type Usage, usageFromOpenAi } from '../../chat/index.ts';
 import { GatewayError } from '../../errors/index.ts';
 import type { AnswerMetadata, FrameSink, StreamContext, StreamDecoder, StreamProgress } from '../dialect.ts';
 import type { ToldDelta } from '../transcript.ts';
-import { usageJson } from '../translation/index.ts';
 import { ChunkHead } from './chunk-head.ts';
 import { AnswerRepair } from './compatible/answer.ts';
 import { presetOf } from './compatible/presets.ts';
@@ -235,8 +234,7 @@ export class OpenAiStream implements StreamDecoder, StreamProgress {
     const choice = `{"index":0,"delta":${delta},"finish_reason":null}`;
     out.text(`data: ${head}"choices":[${choice}]${nullUsage}${kept}${top}}\n\n`);
     for (const frame of this.#held) out.text(frame);
-    const usage = this.#usageJson ?? (includeUsage ? usageJson(metadata.estimate) : null);
-    if (usage !== null) out.text(`data: ${head}"choices":[],"usage":${usage}}\n\n`);
+    if (this.#usageJson !== null) out.text(`data: ${head}"choices":[],"usage":${this.#usageJson}}\n\n`);
     out.text('data: [DONE]\n\n');
   }
 }

@@ -157,9 +157,8 @@ export class ChunkStream implements AnswerSink {
         `${this.#head}{"index":${choice.index},"delta":{},"finish_reason":"${choice.finalReason()}"}${this.#tail}`,
       );
     }
-    const usage = this.#usage ?? metadata.estimate ?? null;
-    if (this.#context.includeUsage && usage !== null) {
-      out.text(`${this.#head}],"usage":${JSON.stringify(usageToOpenAi(usage))}}\n\n`);
+    if (this.#context.includeUsage && this.#usage !== null) {
+      out.text(`${this.#head}],"usage":${JSON.stringify(usageToOpenAi(this.#usage))}}\n\n`);
     }
     out.text('data: [DONE]\n\n');
   }

@@ -112,7 +112,7 @@ export class CompletionBuilder implements AnswerSink {
 
   #render(metadata: AnswerMetadata): Buffer {
     const { generationId, model, created } = this.#context;
-    const usage = this.#usage ?? metadata.estimate ?? null;
+    const usage = this.#usage;
     const choices = this.#choices.all().map((choice) => ({
       index: choice.index,
       message: this.#message(choice.index, choice.calls, metadata),

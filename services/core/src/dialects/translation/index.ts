@@ -4,4 +4,4 @@ export { Fields } from './fields.ts';
 export { jsonObject, unreadableAnswer, unreadableEvent } from './provider-json.ts';
 export { ThinkTags, type ThoughtSink } from './think-tags.ts';
 export { type EventTeller, TranslatedStream } from './translated-stream.ts';
-export { usageJson, usageToOpenAi } from './usage.ts';
+export { usageToOpenAi } from './usage.ts';

@@ -20,7 +20,3 @@ export function usageToOpenAi(usage: Usage): Record<string, unknown> {
     ...(usage.reasoning === null ? {} : { completion_tokens_details: { reasoning_tokens: usage.reasoning } }),
   };
 }
-
-/** The same as JSON text; null where there is none. */
-export const usageJson = (usage: Usage | null | undefined): string | null =>
-  usage ? JSON.stringify(usageToOpenAi(usage)) : null;

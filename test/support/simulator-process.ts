@@ -45,6 +45,22 @@ export interface SimulatorStats {
   readonly maxQueuedBytes: number;
 }
 
+export interface BilledTokens {
+  readonly requests: number;
+  readonly prompt: number;
+  readonly cached: number;
+  readonly completion: number;
+  readonly total: number;
+}
+
+export interface SimulatorUsage {
+  readonly totals: BilledTokens;
+  /** By the provider's own model id. */
+  readonly byModel: Readonly<Record<string, BilledTokens>>;
+  /** Requests under way, not yet billed. */
+  readonly open: number;
+}
+
 export interface FaultRule {
   readonly match?: { readonly model?: string; readonly path?: string };
   /** Directives by name, such as `{ status: 429, 'retry-after': 2 }`. */
@@ -122,6 +138,15 @@ export class SimulatorProcess {
     params.set('timeout', String(timeoutMs));
     const { requests } = (await this.#call('GET', `/__sim/requests/wait?${params}`)) as { requests: ReceivedRequest[] };
     return requests;
+  }
+
+  /** What it billed (services/simulator/README.md, "What is billed"). */
+  async usage(): Promise<SimulatorUsage> {
+    return (await this.#call('GET', '/__sim/usage')) as SimulatorUsage;
+  }
+
+  async forgetUsage(): Promise<void> {
+    await this.#call('DELETE', '/__sim/usage');
   }
 
   async forget(): Promise<void> {

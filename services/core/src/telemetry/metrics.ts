@@ -7,8 +7,11 @@
 import { ATTR, type MetricDefinition, type MetricKind, metricName, type SemconvProfile } from './names.ts';
 import { renderMerged } from './prometheus.ts';
 
-/** Series per metric before the rest share one, as in the OpenTelemetry SDK. */
-const DEFAULT_SERIES_LIMIT = 2000;
+/**
+ * Series per metric before the rest share one. More than the OpenTelemetry SDK's 2,000: five kinds of tokens leave that room for
+ * only 400 endpoints, and all values come from the operator's own configuration.
+ */
+const DEFAULT_SERIES_LIMIT = 20_000;
 const LONGEST_LABEL = 256;
 
 /** One series, as plain data: it crosses process borders as JSON. */

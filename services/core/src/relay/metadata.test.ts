@@ -114,7 +114,7 @@ describe('metadataJson', () => {
 
   it('says nothing of what is not known', () => {
     const { gateway } = JSON.parse(metadataJson(input({})));
-    assert.deepEqual(Object.keys(gateway), ['routing', 'generationId']);
+    assert.deepEqual(Object.keys(gateway), ['routing', 'generationId', 'usageSource']);
   });
 
   it('names sort, affinity, a resumed answer and whose credential it was', () => {

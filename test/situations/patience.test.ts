@@ -78,7 +78,8 @@ before(async () => {
   stack = await startStack({
     simulators: 2,
     config: (simulators) => ({
-      server: { requestTimeoutMs: FOR_EVER_MS },
+      // Nobody is heard out here for what it bills: whoever is left is left at once.
+      server: { requestTimeoutMs: FOR_EVER_MS, drainAborted: { when: 'never' } },
       timeouts: { firstTokenMs: 700, streamStallMs: 10_000 },
       providers: providersOn(simulators, Object.values(SIDES)),
       models: IDS.map((id) => ({

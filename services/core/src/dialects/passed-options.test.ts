@@ -74,6 +74,24 @@ describe('providerOptions.gateway.serviceTier', () => {
     });
   }
 
+  it('overrides the tier that is asked of the provider in its own words, and says so', () => {
+    for (const [to, own, sent] of [
+      [OPENAI, { service_tier: 'flex' }, { service_tier: 'priority' }],
+      [ANTHROPIC, { service_tier: 'standard_only' }, { service_tier: 'auto' }],
+      [GEMINI, { serviceTier: 'flex' }, { serviceTier: 'priority' }],
+      [BEDROCK, { serviceTier: { type: 'flex' } }, { serviceTier: { type: 'priority' } }],
+    ] as const) {
+      const [dialect] = to;
+      const gateway = { serviceTier: 'priority' };
+      const { body, warnings } = encode(to, gateway, { providerOptions: { gateway, [dialect]: own } });
+      const [name] = Object.keys(own);
+      assert.deepEqual({ [name ?? '']: body[name ?? ''] }, sent);
+      assert.deepEqual(warnings, [
+        `providerOptions.${dialect}.${name}: overridden by providerOptions.gateway.serviceTier, dropped`,
+      ]);
+    }
+  });
+
   it('goes to Vertex in a header, as OpenAI’s field does', () => {
     for (const tier of ['flex', 'priority']) {
       for (const [gateway, fields] of [
@@ -101,11 +119,6 @@ describe('providerOptions.gateway.serviceTier', () => {
   it('leaves service_tier in its place where it cannot be had', () => {
     const { body } = encode(preset('groq'), { serviceTier: 'priority' }, { service_tier: 'flex' });
     assert.equal(body.service_tier, 'flex');
-  });
-
-  it('gives way to the provider’s own option', () => {
-    const chat = { providerOptions: { gateway: { serviceTier: 'flex' }, openai: { service_tier: 'scale' } } };
-    assert.equal(encode(OPENAI, {}, chat).body.service_tier, 'scale');
   });
 });
 

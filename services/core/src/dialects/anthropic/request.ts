@@ -62,6 +62,7 @@ export function anthropicBody(
   if (tiers) serviceTier(body, fields);
   else noTier(fields);
   const { betas, own } = ownOptions(chat.providerOptions?.[target.provider] ?? chat.providerOptions?.anthropic);
+  if (own.service_tier !== undefined && fields.overridesTier('service_tier', body)) delete own.service_tier;
   Object.assign(body, own);
   return { body, warnings: fields.finish(), betas };
 }

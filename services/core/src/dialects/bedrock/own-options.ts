@@ -51,7 +51,7 @@ export function addOwnOptions(body: object, chat: ChatBody, target: Target, fiel
     if (!isMember(name)) extra[name] = value;
     else if (MEMBERS[name] === 'keep') {
       fields.warn(`providerOptions.${target.provider}.${name}`, 'may not be set here, dropped');
-    } else {
+    } else if (name !== 'serviceTier' || !fields.overridesTier(name, known)) {
       known[name] = MEMBERS[name] === 'merge' && isRecord(value) ? { ...asRecord(known[name]), ...value } : value;
     }
   }

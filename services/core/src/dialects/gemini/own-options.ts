@@ -38,6 +38,7 @@ export function addOwnOptions(body: object, chat: ChatBody, target: Target, fiel
   known.generationConfig = { ...asRecord(known.generationConfig), ...generation };
   if (isRecord(toolConfig)) known.toolConfig = mergeToolConfig(asRecord(known.toolConfig), toolConfig, target, fields);
   if (Array.isArray(tools)) known.tools = [...(Array.isArray(known.tools) ? known.tools : []), ...tools];
+  if (own.serviceTier !== undefined && fields.overridesTier('serviceTier', known)) delete own.serviceTier;
   Object.assign(known, own);
 }
 

@@ -69,7 +69,14 @@ function fieldChanges(request: ChatRequest, target: Target, preset: Preset, warn
   if (outline.response_format?.type === 'json') set.set('response_format', legacyJsonFormat(request));
   adaptFields(request, preset, { set, drop }, warnings);
   passOptions(request, preset, { set, drop }, warnings);
+  const tierIsSet = outline.providerOptions?.gateway?.serviceTier !== undefined && set.has('service_tier');
   for (const [key, value] of ownOptions(request, target.provider, warnings)) {
+    if (key === 'service_tier' && tierIsSet) {
+      warnings.push(
+        `providerOptions.${target.provider}.${key}: overridden by providerOptions.gateway.serviceTier, dropped`,
+      );
+      continue;
+    }
     set.set(key, JSON.stringify(value));
     drop.delete(key);
     // It replaces all that stands at the top level on reasoning (WIRE 2.8).

@@ -60,6 +60,16 @@ export class Fields {
     return { tier: option, path: pathOf('serviceTier') };
   }
 
+  /**
+   * The gateway's tier overrides the provider's own (WIRE 2.3): whether `providerOptions.<provider>.<name>` has to give way, for
+   * `body` has a tier by the gateway's option. Says so.
+   */
+  overridesTier(name: string, body: object): boolean {
+    if (this.#body.providerOptions?.gateway?.serviceTier === undefined || !(name in body)) return false;
+    this.warn(`providerOptions.${this.#provider}.${name}`, `overridden by ${pathOf('serviceTier')}, dropped`);
+    return true;
+  }
+
   /** Says that a value reaches the provider otherwise than it was asked for, or not at all. */
   warn(path: string, what: string): void {
     this.warnings.push(`${path}: ${what}`);

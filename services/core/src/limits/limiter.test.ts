@@ -54,7 +54,10 @@ describe('a bucket', () => {
     const outcome = await replica.limiter.admit([s], { tokens: 0, money: 0 }, AT_ONCE);
     assert.ok(isRefusal(outcome));
     const { error } = outcome;
-    assert.deepEqual([error.status, error.type, error.code], [429, 'rate_limit_exceeded', 'requestsPerMinute']);
+    assert.deepEqual(
+      [error.status, error.type, error.code, error.param],
+      [429, 'rate_limit_exceeded', 'rate_limit_exceeded', 'requestsPerMinute'],
+    );
     assert.ok((error.retryAfterMs ?? 0) > 4_000 && (error.retryAfterMs ?? 0) <= 6_000, String(error.retryAfterMs));
     assert.match(error.message, /10 requests per minute/);
     const { requests } = outcome.status;

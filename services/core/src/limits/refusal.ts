@@ -13,6 +13,8 @@ const WORDS: Readonly<Record<Exclude<UnitName, 'budget'>, string>> = {
   concurrency: 'requests at one time',
 };
 
+/** OpenAI's, which clients look for; which limit it is stands in `param`. */
+const CODE = 'rate_limit_exceeded';
 /** Slots come free when an answer ends: nobody knows when. */
 const SLOTS_RETRY_MS = 1_000;
 
@@ -36,12 +38,17 @@ function limitError(
   const limit = `${capacity} ${WORDS[unit]} for ${whose(subject)}`;
   if (!Number.isFinite(waitMs)) {
     return new GatewayError('rate_limit_exceeded', `The request alone needs more than the limit of ${limit}.`, {
-      code: unit,
+      code: CODE,
+      param: unit,
       shouldRetry: false,
     });
   }
   const retryAfterMs = unit === 'concurrency' ? SLOTS_RETRY_MS : waitMs;
-  return new GatewayError('rate_limit_exceeded', `Rate limit reached: ${limit}.`, { code: unit, retryAfterMs });
+  return new GatewayError('rate_limit_exceeded', `Rate limit reached: ${limit}.`, {
+    code: CODE,
+    param: unit,
+    retryAfterMs,
+  });
 }
 
 function brokeError(subject: Subject): GatewayError {

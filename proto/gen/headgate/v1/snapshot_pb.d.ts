@@ -80,6 +80,11 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
    * @generated from field: repeated headgate.v1.OidcIssuer oidc = 11;
    */
   oidc: OidcIssuer[];
+
+  /**
+   * @generated from field: headgate.v1.FileSettings files = 12;
+   */
+  files?: FileSettings | undefined;
 };
 
 /**
@@ -87,6 +92,100 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
  * Use `create(RoutingSnapshotSchema)` to create a new message.
  */
 export declare const RoutingSnapshotSchema: GenMessage<RoutingSnapshot>;
+
+/**
+ * The Files API.
+ *
+ * @generated from message headgate.v1.FileSettings
+ */
+export declare type FileSettings = Message<"headgate.v1.FileSettings"> & {
+  /**
+   * Where the bytes of new files go: "redis" or "s3".
+   *
+   * @generated from field: string store = 1;
+   */
+  store: string;
+
+  /**
+   * @generated from field: uint64 max_file_bytes = 2;
+   */
+  maxFileBytes: bigint;
+
+  /**
+   * @generated from field: uint64 max_bytes_per_key = 3;
+   */
+  maxBytesPerKey: bigint;
+
+  /**
+   * @generated from field: uint32 max_files_per_key = 4;
+   */
+  maxFilesPerKey: number;
+
+  /**
+   * @generated from field: uint32 expires_after_seconds = 5;
+   */
+  expiresAfterSeconds: number;
+
+  /**
+   * Unset: no bucket is configured.
+   *
+   * @generated from field: headgate.v1.S3Settings s3 = 6;
+   */
+  s3?: S3Settings | undefined;
+};
+
+/**
+ * Describes the message headgate.v1.FileSettings.
+ * Use `create(FileSettingsSchema)` to create a new message.
+ */
+export declare const FileSettingsSchema: GenMessage<FileSettings>;
+
+/**
+ * @generated from message headgate.v1.S3Settings
+ */
+export declare type S3Settings = Message<"headgate.v1.S3Settings"> & {
+  /**
+   * @generated from field: string bucket = 1;
+   */
+  bucket: string;
+
+  /**
+   * @generated from field: string region = 2;
+   */
+  region: string;
+
+  /**
+   * Empty: AWS.
+   *
+   * @generated from field: string endpoint = 3;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: bool force_path_style = 4;
+   */
+  forcePathStyle: boolean;
+
+  /**
+   * Names of objects begin with it.
+   *
+   * @generated from field: string prefix = 5;
+   */
+  prefix: string;
+
+  /**
+   * AES-256-GCM over a ProviderCredentials message; empty: those that AWS clients find by themselves.
+   *
+   * @generated from field: bytes sealed_credentials = 6;
+   */
+  sealedCredentials: Uint8Array;
+};
+
+/**
+ * Describes the message headgate.v1.S3Settings.
+ * Use `create(S3SettingsSchema)` to create a new message.
+ */
+export declare const S3SettingsSchema: GenMessage<S3Settings>;
 
 /**
  * Limits beside those of the keys themselves.

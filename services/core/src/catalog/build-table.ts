@@ -8,6 +8,7 @@ import {
   type RoutingSnapshot,
   type Timeouts,
 } from '@headgate/proto/snapshot';
+import { filePolicy } from './file-policy.ts';
 import { limitPolicy, oidcIssuer } from './limit-settings.ts';
 import { modelCard } from './model-card.ts';
 import type {
@@ -54,6 +55,7 @@ export function toRoutingTable(
     health: healthPolicy(snapshot.health),
     limits: limitPolicy(snapshot.limits, snapshot.onRedisLoss),
     oidc: snapshot.oidc.map(oidcIssuer),
+    files: filePolicy(snapshot.files, open),
     providers,
     models: new Map(models.map((model) => [model.id, model])),
   };

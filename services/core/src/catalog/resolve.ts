@@ -8,6 +8,7 @@ import {
   RoutingSnapshotSchema,
 } from '@headgate/proto/snapshot';
 import { type Config, ConfigError, configSchema, type Environment } from '../config/index.ts';
+import { fileSettings } from './file-policy.ts';
 import { limitSettings, oidcSettings } from './limit-settings.ts';
 import { builtinModels, configuredModel } from './models.ts';
 import { configuredProvider, environmentProviders, type ResolvedProvider, SIMULATOR, simulator } from './providers.ts';
@@ -51,6 +52,7 @@ export function resolveSnapshot(
     health: settings.health,
     limits: limitSettings(settings),
     oidc: oidcSettings(settings),
+    files: fileSettings(settings, seal),
   });
 }
 

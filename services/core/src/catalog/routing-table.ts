@@ -1,3 +1,4 @@
+import type { FilePolicy } from './file-policy.ts';
 import type { LimitPolicy, OidcIssuerEntry } from './limit-policy.ts';
 
 /** A routing snapshot as the data plane uses it: looked up by id, defaults resolved, credentials opened. Immutable; swapped as a whole. */
@@ -11,6 +12,7 @@ export interface RoutingTable {
   readonly health: HealthPolicy;
   readonly limits: LimitPolicy;
   readonly oidc: readonly OidcIssuerEntry[];
+  readonly files: FilePolicy;
   readonly providers: ReadonlyMap<string, ProviderEntry>;
   /** By public id, `creator/name`. */
   readonly models: ReadonlyMap<string, ModelEntry>;

@@ -15,14 +15,16 @@ export interface WellFormed {
   readonly auth: Config['auth'] | null;
   readonly providers: Config['providers'] | null;
   readonly models: NonNullable<Config['models']> | null;
+  readonly files: Config['files'] | null;
 }
 
-export function crossCheck({ auth, providers, models }: WellFormed): CrossIssue[] {
+export function crossCheck({ auth, providers, models, files }: WellFormed): CrossIssue[] {
   return [
     ...(auth === null ? [] : checkKeys(auth.keys)),
     ...(providers === null ? [] : Object.entries(providers).flatMap(([name, entry]) => checkProvider(name, entry))),
     ...(models === null ? [] : checkModels(models)),
     ...(models === null || providers === null ? [] : checkEndpoints(models, providers)),
+    ...(files === null ? [] : checkFiles(files)),
   ];
 }
 
@@ -99,6 +101,18 @@ function checkProvider(name: string, entry: ConfigProvider): CrossIssue[] {
   if (issues.length === 0 && entry.baseUrl === undefined && defaultBaseUrl(name, dialect, entry) === null) {
     const example = dialect === 'azure' ? 'https://my-resource.openai.azure.com' : 'https://api.example.com/v1';
     issues.push({ path: [...path, 'baseUrl'], message: `found nothing, expected an http(s) URL such as ${example}` });
+  }
+  return issues;
+}
+
+function checkFiles({ store, bucket, accessKeyId, secretAccessKey }: Config['files']): CrossIssue[] {
+  const issues: CrossIssue[] = [];
+  if (store === 's3' && bucket === undefined)
+    issues.push({ path: ['files', 'bucket'], message: 'found nothing, expected the name of a bucket' });
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    const missing = accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey';
+    const message = 'found nothing, expected accessKeyId and secretAccessKey together';
+    issues.push({ path: ['files', missing], message });
   }
   return issues;
 }

@@ -119,17 +119,18 @@ function withoutRepeats(issues: readonly ConfigIssue[], unset: readonly ConfigIs
 }
 
 function wellFormed(config: Config) {
-  return { auth: config.auth, providers: config.providers, models: config.models ?? null };
+  return { auth: config.auth, providers: config.providers, models: config.models ?? null, files: config.files };
 }
 
 /** So that a wrong port does not hide a misspelt provider: the sections that are right are still held against each other. */
 function wellFormedSections(value: unknown) {
   const sections = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  const { auth, providers, models } = configSchema.shape;
+  const { auth, providers, models, files } = configSchema.shape;
   return {
     auth: auth.safeParse(sections.auth).data ?? null,
     providers: providers.safeParse(sections.providers).data ?? null,
     models: models.safeParse(sections.models).data ?? null,
+    files: files.safeParse(sections.files).data ?? null,
   };
 }
 

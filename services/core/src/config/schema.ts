@@ -231,6 +231,26 @@ const probes = mapping({
   timeoutMs: milliseconds().default(10_000),
 });
 
+const files = mapping({
+  store: choice(['redis', 's3']).default('redis').describe('Where the bytes of new files go.'),
+  maxFileBytes: whole('a whole number of bytes', 1, 8_589_934_592).default(209_715_200),
+  maxBytesPerKey: whole('a whole number of bytes', 1, 1_099_511_627_776)
+    .default(1_073_741_824)
+    .describe('Of all files of one key together; those in Redis take as much of its memory.'),
+  maxFilesPerKey: whole('a whole number', 1, 1_000_000).default(10_000),
+  expiresAfterSeconds: whole('a whole number of seconds', 3_600, 31_536_000)
+    .default(2_592_000)
+    .describe('For files that do not say themselves when they expire.'),
+  bucket: text('the name of a bucket').optional().describe('s3'),
+  region: text('an AWS region such as us-east-1').optional().describe('s3; default us-east-1'),
+  endpoint: httpUrl('https://s3.example.com').optional().describe('s3: of another S3-compatible store than AWS.'),
+  forcePathStyle: flag().optional().describe('s3: bucket in the path; default where an endpoint is given.'),
+  prefix: text('the beginning of object names').default('headgate/').describe('s3'),
+  accessKeyId: text('an AWS access key id').optional().describe('s3; absent: the AWS default chain'),
+  secretAccessKey: text('an AWS secret access key').optional().describe('s3'),
+  sessionToken: text('an AWS session token').optional().describe('s3'),
+});
+
 const PROVIDER_NAME = 'a provider name of letters, digits and . _ -';
 
 export const configSchema = mapping({
@@ -282,6 +302,7 @@ export const configSchema = mapping({
   })
     .prefault({})
     .describe('How long it is known what was used; what is kept already stays for as long as was said then.'),
+  files: files.prefault({}).describe('The Files API: where files are kept, how large and how long.'),
   network: mapping({
     allowPrivateFileUrls: flag()
       .default(false)

@@ -11,3 +11,4 @@ export {
   SHORTEST_EXPIRY_S,
   UPLOAD_PURPOSES,
 } from './contract.ts';
+export { fileNotFound, StoredFiles, type StoredFilesOptions } from './stored-files.ts';

@@ -16,6 +16,8 @@ export interface RedisKeys {
   readonly health: HealthKeys;
   readonly ledger: LedgerKeys;
   readonly limits: LimitKeys;
+  readonly files: FileKeys;
+  readonly batches: BatchKeys;
   /** Under which BullMQ keeps its queues: `<queues>:<queue>:...`. */
   readonly queues: string;
 }
@@ -44,6 +46,42 @@ export interface LimitKeys {
   buckets(subject: string): string;
   /** Hash: replica -> `slots:expiry` of one subject. */
   slots(subject: string): string;
+}
+
+export interface FileKeys {
+  /** Sorted set: owner -> when it is to be looked at, milliseconds since the epoch. */
+  readonly owners: string;
+  ofOwner(owner: string): OwnerFileKeys;
+  /** A block of 256 KB of a body, or the last one. */
+  block(body: string, index: number): string;
+}
+
+export interface OwnerFileKeys {
+  /** Hash: bytes and files, those on their way counted. */
+  readonly sums: string;
+  /** Hash: body -> bytes reserved, of uploads on their way. */
+  readonly uploads: string;
+  /** Sorted set: `file:<id>` or `upload:<body>` -> when it ends by itself, milliseconds since the epoch. */
+  readonly due: string;
+  /** Hash: body -> `bytes:finished`, of bodies that are to be removed. */
+  readonly garbage: string;
+  /** Hash: file id -> FileFacts JSON. */
+  readonly facts: string;
+  /** Sorted set: file id -> microseconds of creation; of all files, or of one purpose. */
+  order(purpose?: string): string;
+}
+
+export interface BatchKeys {
+  /** Hash: the batch, see batches/batch-record.ts. */
+  batch(id: string): string;
+  /** Hash: number of a line -> its result; `epoch` of the worker that has the shard. */
+  shard(id: string, shard: number): string;
+  /** Sorted set: batches that have not ended -> seconds of creation. */
+  readonly open: string;
+  /** Sorted set: batches of a principal -> seconds of creation. */
+  owned(owner: string): string;
+  /** Hash: digest of the request, and id of the batch that it made. `digest` is of the key that the client sent. */
+  idempotency(owner: string, digest: string): string;
 }
 
 export interface LedgerKeys {
@@ -83,6 +121,18 @@ export function redisKeys(prefix: string): RedisKeys {
       buckets: (subject) => `${prefix}:{limit:${subject}}:buckets`,
       slots: (subject) => `${prefix}:{limit:${subject}}:slots`,
     },
+    files: {
+      owners: `${prefix}:{files}:owners`,
+      ofOwner: (owner) => ownerFileKeys(`${prefix}:{files:${owner}}`),
+      block: (body, index) => `${prefix}:{file:${body}}:${index}`,
+    },
+    batches: {
+      batch: (id) => `${prefix}:{batch:${id}}`,
+      shard: (id, shard) => `${prefix}:{batch:${id}}:shard:${shard}`,
+      open: `${prefix}:{batches}:open`,
+      owned: (owner) => `${prefix}:{batches:${owner}}:all`,
+      idempotency: (owner, digest) => `${prefix}:{batches:${owner}}:idempotency:${digest}`,
+    },
     ledger: {
       stream: `${ledger}:stream`,
       generations: (slice) => `${ledger}:generations:${slice}`,
@@ -91,5 +141,16 @@ export function redisKeys(prefix: string): RedisKeys {
       principals: (day) => `${ledger}:principals:${day}`,
     },
     queues: `${prefix}:{bull}`,
+  };
+}
+
+function ownerFileKeys(owner: string): OwnerFileKeys {
+  return {
+    sums: `${owner}:sums`,
+    uploads: `${owner}:uploads`,
+    due: `${owner}:due`,
+    garbage: `${owner}:garbage`,
+    facts: `${owner}:facts`,
+    order: (purpose) => (purpose === undefined ? `${owner}:order` : `${owner}:order:${purpose}`),
   };
 }

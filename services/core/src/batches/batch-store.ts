@@ -1,0 +1,279 @@
+import { createHash } from 'node:crypto';
+import { ulid } from 'ulid';
+import { GatewayError } from '../errors/index.ts';
+import { LuaScript, type RedisClient, type RedisKeys } from '../redis/index.ts';
+import { newFields, readBatch, readShards, writeShards } from './batch-record.ts';
+import {
+  type Batch,
+  type BatchDraft,
+  type BatchProblem,
+  type BatchStatus,
+  isEnded,
+  type LineResult,
+  type Shard,
+} from './contract.ts';
+import type { ValidInput } from './validation.ts';
+
+const TRANSITION = new LuaScript(new URL('./transition.lua', import.meta.url));
+const BEGIN_SHARD = new LuaScript(new URL('./begin-shard.lua', import.meta.url));
+const COMMIT_LINE = new LuaScript(new URL('./commit-line.lua', import.meta.url));
+const CLAIM_IDEMPOTENCY = new LuaScript(new URL('./claim-idempotency.lua', import.meta.url));
+
+/** OpenAI's only completion window. */
+const WINDOW_S = 24 * 3_600;
+/** A batch is shown for so long after its end, and what was not finished in time cannot stay for ever. */
+const KEEP_S = 30 * 24 * 3_600;
+const LONGEST_S = WINDOW_S + KEEP_S;
+const IDEMPOTENCY_S = 48 * 3_600;
+
+/** What an idempotency key says of a request: the same body again is the same batch. */
+export interface Idempotency {
+  readonly key: string;
+  /** Of the request's body. */
+  readonly digest: string;
+}
+
+export interface BatchPage {
+  readonly batches: readonly Batch[];
+  readonly hasMore: boolean;
+}
+
+/** A worker's right to a shard. */
+export interface ShardClaim {
+  readonly epoch: string;
+  /** Numbers of the lines that have a result. */
+  readonly done: ReadonlySet<number>;
+}
+
+export type Commit = 'written' | 'refused' | 'last';
+
+/**
+ * Batches in Redis. Every step is one script or can be done again, so that whoever does it may die at any point. Rejects
+ * with the errors of its client, and with GatewayErrors where it says so.
+ */
+export class BatchStore {
+  readonly #client: RedisClient;
+  readonly #keys: RedisKeys['batches'];
+
+  /** `client`: one whose commands may take a while, as results are read and written by it. */
+  constructor(client: RedisClient, keys: RedisKeys) {
+    this.#client = client;
+    this.#keys = keys.batches;
+  }
+
+  /**
+   * Returns the new batch, or the one that the idempotency key stands for. Rejects with 422 when that was another request's.
+   * `add` puts its first job into the queue, once however often it is called: a batch is accepted when it has one.
+   */
+  async create(
+    draft: BatchDraft,
+    idempotency: Idempotency | null,
+    add: (id: string) => Promise<void>,
+  ): Promise<{ readonly batch: Batch; readonly isNew: boolean }> {
+    let id = `batch_${ulid()}`;
+    if (idempotency !== null) {
+      id = await this.#claim(draft.owner, idempotency, id);
+      const existing = await this.get(draft.owner, id);
+      if (existing !== null) {
+        // The first try may have ended before its job was added; adding it twice is adding it once.
+        if (existing.status === 'validating') await add(id);
+        return { batch: existing, isNew: false };
+      }
+    }
+    const [seconds] = await this.#client.time();
+    const createdAt = Number(seconds);
+    const fields = newFields(id, draft, createdAt, createdAt + WINDOW_S);
+    await this.#client.hset(this.#keys.batch(id), fields);
+    await this.#client.expire(this.#keys.batch(id), LONGEST_S);
+    await this.#client.zadd(this.#keys.open, createdAt, id);
+    await this.#client.zadd(this.#keys.owned(draft.owner), createdAt, id);
+    await this.#client.expire(this.#keys.owned(draft.owner), LONGEST_S);
+    await add(id);
+    const batch = readBatch(fields);
+    if (batch === null) throw new Error('a new batch cannot be read');
+    return { batch, isNew: true };
+  }
+
+  async #claim(owner: string, { key, digest }: Idempotency, id: string): Promise<string> {
+    const args = [digest, id, IDEMPOTENCY_S];
+    const reply = await CLAIM_IDEMPOTENCY.run(this.#client, [this.#keys.idempotency(owner, sha256(key))], args);
+    const [first, known] = reply as [string, string];
+    if (first === digest) return known;
+    throw new GatewayError(
+      'unprocessable_entity',
+      'This idempotency key was used for another request. Use a new key, or repeat that request as it was.',
+      { code: 'idempotency_key_reused', param: 'idempotency-key' },
+    );
+  }
+
+  /** Null: this owner has no such batch. */
+  async get(owner: string, id: string): Promise<Batch | null> {
+    const batch = await this.find(id);
+    return batch?.owner === owner ? batch : null;
+  }
+
+  /** Whoever has it; for workers. */
+  async find(id: string): Promise<Batch | null> {
+    return readBatch(await this.#client.hgetall(this.#keys.batch(id)));
+  }
+
+  /** Newest first. Rejects with 400 when `after` is not one of the list. */
+  async list(owner: string, { after, limit }: { readonly after?: string; readonly limit: number }): Promise<BatchPage> {
+    const key = this.#keys.owned(owner);
+    let from = 0;
+    if (after !== undefined) {
+      const rank = await this.#client.zrevrank(key, after);
+      if (rank === null) {
+        throw new GatewayError('invalid_request_error', "Invalid value for 'after': there is no such batch.", {
+          param: 'after',
+          code: 'invalid_value',
+        });
+      }
+      from = rank + 1;
+    }
+    const ids = await this.#client.zrevrange(key, from, from + limit);
+    const found = await Promise.all(ids.slice(0, limit).map((id) => this.get(owner, id)));
+    const gone = ids.filter((_, index) => found[index] === null && index < limit);
+    if (gone.length > 0) await this.#client.zrem(key, ...gone);
+    return { batches: found.filter((batch) => batch !== null), hasMore: ids.length > limit };
+  }
+
+  /** Batches of this owner that have not ended. */
+  async countOpen(owner: string): Promise<number> {
+    const { batches } = await this.list(owner, { limit: 1_000 });
+    return batches.filter(({ status }) => !isEnded(status)).length;
+  }
+
+  /** The caller's facts as they were when the batch was made; null where only its owner's id was kept. */
+  async principal(id: string): Promise<string | null> {
+    return this.#client.hget(this.#keys.batch(id), 'principal');
+  }
+
+  /** The input is well: its shards can be worked through. False: it is not to be started any more. */
+  async accept(id: string, { shards, total, model }: ValidInput): Promise<boolean> {
+    const fields = ['total', String(total), 'shards', writeShards(shards), ...(model === null ? [] : ['model', model])];
+    return this.#move(id, ['validating'], 'in_progress', 'inProgressAt', 0, fields);
+  }
+
+  async shards(id: string): Promise<readonly Shard[]> {
+    return readShards((await this.#client.hget(this.#keys.batch(id), 'shards')) ?? '');
+  }
+
+  async reject(id: string, problems: readonly BatchProblem[]): Promise<void> {
+    await this.#move(id, ['validating'], 'failed', 'failedAt', KEEP_S, ['problems', JSON.stringify(problems)]);
+    await this.#client.zrem(this.#keys.open, id);
+  }
+
+  /** False: it cannot be cancelled any more. */
+  cancel(id: string): Promise<boolean> {
+    return this.#move(id, ['validating', 'in_progress'], 'cancelling', 'cancellingAt', 0, []);
+  }
+
+  /** From now on no line gets a result: its files can be made. The status that it is in; null where it has ended, or is gone. */
+  async seal(id: string): Promise<BatchStatus | null> {
+    const [done, status] = await this.#transition(id, ['in_progress'], 'in_progress', '', 0, ['sealed', '1']);
+    if (done) return 'in_progress';
+    const others: readonly string[] = ['finalizing', 'cancelling'];
+    if (!others.includes(status)) return null;
+    await this.#client.hset(this.#keys.batch(id), 'sealed', '1');
+    return status as BatchStatus;
+  }
+
+  /** Its files are made: it ends as what it was on the way to. */
+  async end(
+    id: string,
+    to: 'completed' | 'expired' | 'cancelled',
+    files: { readonly outputFileId: string | null; readonly errorFileId: string | null },
+  ): Promise<void> {
+    const from = { completed: 'finalizing', expired: 'in_progress', cancelled: 'cancelling' } as const;
+    const shards = await this.shards(id);
+    const fields = Object.entries(files).flatMap(([name, file]) => (file === null ? [] : [name, file]));
+    await this.#move(id, [from[to]], to, `${to}At`, KEEP_S, fields);
+    await this.#client.zrem(this.#keys.open, id);
+    const results = shards.map(({ number }) => this.#keys.shard(id, number));
+    for (let at = 0; at < results.length; at += 100) await this.#client.unlink(...results.slice(at, at + 100));
+  }
+
+  /** Null: nothing is to be done there. */
+  async begin(id: string, shard: number): Promise<ShardClaim | null> {
+    const keys = [this.#keys.batch(id), this.#keys.shard(id, shard)];
+    const reply = await BEGIN_SHARD.run(this.#client, keys, [LONGEST_S]);
+    const [epoch, , lines] = reply as [number, string, string[]];
+    return epoch === 0 ? null : { epoch: String(epoch), done: new Set(lines.map(Number)) };
+  }
+
+  /** Writes down how a line ended. `status` is the batch's. */
+  async commit(
+    id: string,
+    shard: number,
+    { epoch }: ShardClaim,
+    line: number,
+    { ok, text, usage }: LineResult,
+  ): Promise<{ readonly commit: Commit; readonly status: string }> {
+    const keys = [this.#keys.batch(id), this.#keys.shard(id, shard)];
+    const tokens = [usage.inputTokens, usage.cachedTokens, usage.outputTokens, usage.reasoningTokens];
+    const reply = await COMMIT_LINE.run(this.#client, keys, [epoch, line, `${ok ? 'o' : 'e'}${text}`, ...tokens]);
+    const [outcome, status] = reply as [number, string];
+    return { commit: outcome === 2 ? 'last' : outcome === 1 ? 'written' : 'refused', status };
+  }
+
+  /** Results of a shard's lines, by number of the line. `ok`: for the output file. */
+  async results(
+    id: string,
+    shard: number,
+  ): Promise<ReadonlyMap<number, { readonly ok: boolean; readonly text: string }>> {
+    const fields = await this.#client.hgetall(this.#keys.shard(id, shard));
+    const results = new Map<number, { ok: boolean; text: string }>();
+    for (const [field, value] of Object.entries(fields)) {
+      if (field !== 'epoch') results.set(Number(field), { ok: value.startsWith('o'), text: value.slice(1) });
+    }
+    return results;
+  }
+
+  /** Ids of those that have not ended, oldest first. */
+  open(): Promise<string[]> {
+    return this.#client.zrange(this.#keys.open, '0', '-1');
+  }
+
+  /** It is gone, or has ended: nobody has to look after it. */
+  async forget(id: string): Promise<void> {
+    await this.#client.zrem(this.#keys.open, id);
+  }
+
+  /** Seconds since the epoch, by the clock of Redis. */
+  async now(): Promise<number> {
+    const [seconds] = await this.#client.time();
+    return Number(seconds);
+  }
+
+  async #move(
+    id: string,
+    from: readonly BatchStatus[],
+    to: BatchStatus,
+    at: string,
+    keepS: number,
+    fields: readonly string[],
+  ): Promise<boolean> {
+    const [done] = await this.#transition(id, from, to, at, keepS, fields);
+    return done;
+  }
+
+  async #transition(
+    id: string,
+    from: readonly BatchStatus[],
+    to: BatchStatus,
+    at: string,
+    keepS: number,
+    fields: readonly string[],
+  ): Promise<readonly [boolean, string]> {
+    const reply = await TRANSITION.run(
+      this.#client,
+      [this.#keys.batch(id)],
+      [from.join(','), to, at, keepS, ...fields],
+    );
+    const [done, status] = reply as [number, string];
+    return [done === 1, status];
+  }
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

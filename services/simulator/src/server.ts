@@ -5,15 +5,18 @@ import { ControlEndpoints } from './control/control.ts';
 import { anthropicDialect } from './dialects/anthropic/index.ts';
 import { azureDialect } from './dialects/azure/index.ts';
 import { bedrockDialect } from './dialects/bedrock/index.ts';
+import { cohereDialect } from './dialects/cohere/index.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { geminiDialect } from './dialects/gemini/index.ts';
 import { openaiDialect } from './dialects/openai/index.ts';
 import { vertexDialect } from './dialects/vertex/index.ts';
+import { voyageDialect } from './dialects/voyage/index.ts';
 import { DirectiveError } from './faults/directives.ts';
 import { FaultRules } from './faults/rules.ts';
 import { Steerer } from './faults/steering.ts';
 import { readBody } from './http/body.ts';
 import { Exchange, type Pace } from './http/exchange.ts';
+import { Concurrency } from './recording/concurrency.ts';
 import { recordableHeaders, recordableQuery } from './recording/headers.ts';
 import { Journal, type RecordedRequest } from './recording/journal.ts';
 import type { SimulatorStats } from './recording/stats.ts';
@@ -45,6 +48,8 @@ export interface Simulator {
   readonly journal: Journal;
   /** What was billed, as `/__sim/usage`. */
   readonly usage: UsageLog;
+  /** How many requests were open at once, as in `stats()`; `forgetPeaks()` as `DELETE /__sim/stats`. */
+  readonly concurrency: Concurrency;
   /** The recorded requests, oldest first. */
   readonly requests: readonly RecordedRequest[];
   stats(): SimulatorStats;
@@ -72,6 +77,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     faults: service.rules,
     journal: service.journal,
     usage: service.usage,
+    concurrency: service.concurrency,
     get requests() {
       return service.journal.find();
     },
@@ -84,6 +90,7 @@ class SimulatorService {
   readonly rules = new FaultRules();
   readonly journal: Journal;
   readonly usage: UsageLog;
+  readonly concurrency = new Concurrency();
   readonly server = createServer(
     { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0, noDelay: true },
     (req, res) => {
@@ -99,6 +106,8 @@ class SimulatorService {
     vertexDialect(),
     bedrockDialect(),
     azureDialect(),
+    cohereDialect(),
+    voyageDialect(),
     // Last: it serves all the rest of /v1/.
     openaiDialect(),
   ];
@@ -119,6 +128,7 @@ class SimulatorService {
       journal: this.journal,
       usage: this.usage,
       stats: () => this.stats(),
+      concurrency: this.concurrency,
     });
     this.server.on('connection', (socket) => {
       this.#connections.set(socket, ++this.#accepted);
@@ -132,6 +142,7 @@ class SimulatorService {
       openConnections: this.#connections.size,
       openRequests: open.length,
       openStreams: open.filter(({ stream }) => stream).length,
+      byModel: this.concurrency.report(),
       totals: { connections: this.#accepted, ...this.#totals },
       maxQueuedBytes: Math.max(this.#maxQueuedBytes, ...open.map(({ maxQueuedBytes }) => maxQueuedBytes)),
     };
@@ -164,7 +175,7 @@ class SimulatorService {
       journal: this.journal,
     });
     exchange.whenClosed.then(() => this.#count(exchange));
-    const dialect = this.#dialects.find((candidate) => candidate.serves(url.pathname));
+    const dialect = this.#dialects.find((candidate) => candidate.serves(url.pathname, json));
     if (dialect === undefined) {
       response.writeHead(404, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ error: { message: `The simulator speaks no dialect at ${url.pathname}.` } }));
@@ -175,7 +186,9 @@ class SimulatorService {
 
   async #answer(exchange: Exchange, dialect: Dialect, json: unknown): Promise<void> {
     try {
-      const steering = this.#steerer.steer(exchange.path, dialect.steered(exchange.path, json));
+      const steered = dialect.steered(exchange.path, json);
+      exchange.record.items = steered.items ?? 0;
+      const steering = this.#steerer.steer(exchange.path, steered);
       exchange.model = steering.model;
       exchange.directives = steering.directives;
     } catch (error) {
@@ -186,6 +199,8 @@ class SimulatorService {
       exchange.record.directives = exchange.directives;
       this.journal.add(exchange.record);
     }
+    this.concurrency.enter(exchange.model);
+    exchange.whenClosed.then(() => this.concurrency.leave(exchange.model));
     const { hang, reset } = exchange.directives;
     if (hang) return await exchange.whenClosed;
     if (reset === 'before') {
@@ -206,6 +221,7 @@ class SimulatorService {
       connection: this.#connections.get(request.socket) ?? 0,
       startedAt: Date.now(),
       model: '',
+      items: 0,
       body: body.length > maxRecordedBody ? undefined : json,
       bodyBytes: body.length,
       bodySha256: createHash('sha256').update(body).digest('hex'),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DirectiveError } from '../faults/directives.ts';
 import type { FaultRules, NewFaultRule } from '../faults/rules.ts';
 import { readBody } from '../http/body.ts';
+import type { Concurrency } from '../recording/concurrency.ts';
 import type { Journal, RecordFilter } from '../recording/journal.ts';
 import type { SimulatorStats } from '../recording/stats.ts';
 import type { UsageLog } from '../recording/usageLog.ts';
@@ -14,6 +15,7 @@ export interface ControlParts {
   readonly journal: Journal;
   readonly usage: UsageLog;
   readonly stats: () => SimulatorStats;
+  readonly concurrency: Concurrency;
 }
 
 /** The `/__sim/` endpoints: faults from outside, what was received, and how the simulator is doing. */
@@ -49,7 +51,7 @@ export class ControlEndpoints {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<{ status: number; value: unknown }> {
-    const { rules, journal, usage, stats } = this.#parts;
+    const { rules, journal, usage, stats, concurrency } = this.#parts;
     switch (route) {
       case 'POST /__sim/faults':
         return { status: 201, value: rules.add(await readRule(request)) };
@@ -70,6 +72,9 @@ export class ControlEndpoints {
         return { status: 200, value: {} };
       case 'GET /__sim/stats':
         return { status: 200, value: stats() };
+      case 'DELETE /__sim/stats':
+        concurrency.forgetPeaks();
+        return { status: 200, value: {} };
       default:
         return { status: 404, value: { error: { message: `No such control endpoint: ${route}` } } };
     }

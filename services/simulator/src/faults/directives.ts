@@ -90,6 +90,7 @@ const table = {
   prefill: oneOf('ignore', 'continue', 'reject'),
   cached: integer,
   empty: flag,
+  dims: whole(16_384),
   // when it is said
   ttft: decimal,
   tps: decimal,

@@ -7,6 +7,8 @@ import { type FaultRules, matches } from './rules.ts';
 export interface Steered {
   readonly model: string;
   readonly texts: readonly string[];
+  /** How many texts and token lists are to be embedded, where that is what is asked for. */
+  readonly items?: number;
 }
 
 export interface Steering {

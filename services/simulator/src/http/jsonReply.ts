@@ -1,6 +1,8 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BodyWriter } from './bodyWriter.ts';
 import type { Exchange } from './exchange.ts';
+import { jsonPieces, type LazyLists } from './jsonPieces.ts';
 
 export interface JsonReply {
   readonly status: number;
@@ -10,9 +12,14 @@ export interface JsonReply {
   readonly raw?: string;
   /** Without line breaks: for large answers. */
   readonly compact?: boolean;
+  /** Lists that are empty in `value` and whose entries are made while they are sent; the text is compact then. */
+  readonly lists?: LazyLists;
   /** Output tokens in it: they take their time, too. */
   readonly tokens?: number;
 }
+
+/** So many characters of a large answer leave in one write; between two writes others have their turn. */
+const pieceCharacters = 131_072;
 
 /** Sends a JSON answer with the delays and transport faults of the exchange's directives. */
 export async function sendJson(exchange: Exchange, reply: JsonReply): Promise<void> {
@@ -20,18 +27,44 @@ export async function sendJson(exchange: Exchange, reply: JsonReply): Promise<vo
   if (reply.status < 400) await exchange.sleep(answerDelay(exchange, reply.tokens ?? 0));
   if (directives.slow !== undefined) await exchange.sleep(directives.slow);
   if (exchange.closed) return;
-  const text = reply.raw ?? JSON.stringify(reply.value, null, reply.compact ? 0 : 2);
   const headers = { 'content-type': directives['content-type'] ?? 'application/json', ...reply.headers };
-  if (needsRawBody(exchange)) return await sendBroken(exchange, reply.status, headers, text);
+  if (needsRawBody(exchange)) return await sendBroken(exchange, reply.status, headers, [...piecesOf(reply)].join(''));
   exchange.record.status = reply.status;
   exchange.record.tokensSent = reply.tokens ?? 0;
-  exchange.record.bytesSent = Buffer.byteLength(text);
-  exchange.response.writeHead(reply.status, {
-    ...headers,
-    'content-length': Buffer.byteLength(text),
-    ...directives.headers,
-  });
-  exchange.response.end(text);
+  await sendPieces(exchange, reply.status, { ...headers, ...directives.headers }, piecesOf(reply));
+}
+
+function piecesOf({ raw, value, lists, compact }: JsonReply): Iterable<string> {
+  if (raw !== undefined) return [raw];
+  return lists === undefined ? [JSON.stringify(value, null, compact ? 0 : 2)] : jsonPieces(value, lists);
+}
+
+/** What fits one write goes with its length, more goes chunked and as fast as its reader takes it. */
+async function sendPieces(
+  exchange: Exchange,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  pieces: Iterable<string>,
+): Promise<void> {
+  const { response, record } = exchange;
+  let batch = '';
+  for (const piece of pieces) {
+    if (batch.length >= pieceCharacters) {
+      if (!response.headersSent) response.writeHead(status, headers);
+      const ready = response.write(batch);
+      record.bytesSent += Buffer.byteLength(batch);
+      record.maxQueuedBytes = Math.max(record.maxQueuedBytes, response.writableLength);
+      batch = '';
+      if (!ready) await Promise.race([new Promise((resolve) => response.once('drain', resolve)), exchange.whenClosed]);
+      await nextTurn();
+      if (exchange.closed) return;
+    }
+    batch += piece;
+  }
+  const bytes = Buffer.byteLength(batch);
+  if (!response.headersSent) response.writeHead(status, { 'content-length': bytes, ...headers });
+  record.bytesSent += bytes;
+  response.end(batch);
 }
 
 function answerDelay(exchange: Exchange, tokens: number): number {

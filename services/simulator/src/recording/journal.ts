@@ -14,6 +14,8 @@ export interface RecordedRequest {
   readonly startedAt: number;
   /** The model without its directives; empty when the body names none. */
   model: string;
+  /** Texts and token lists to embed; 0 where nothing is embedded. */
+  items: number;
   /** The parsed JSON; undefined when it is not JSON or is larger than a megabyte. */
   body: unknown;
   bodyBytes: number;

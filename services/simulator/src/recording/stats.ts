@@ -1,3 +1,5 @@
+import type { OpenRequests } from './concurrency.ts';
+
 /** How the simulator is doing. */
 export interface SimulatorStats {
   readonly openConnections: number;
@@ -5,6 +7,8 @@ export interface SimulatorStats {
   readonly openRequests: number;
   /** Streams among them. */
   readonly openStreams: number;
+  /** Requests at once, by model without directives. */
+  readonly byModel: Readonly<Record<string, OpenRequests>>;
   readonly totals: {
     readonly connections: number;
     readonly requests: number;

@@ -14,6 +14,11 @@ export interface Bill {
   readonly toTheEnd: boolean;
 }
 
+/** What embeddings cost: their input. */
+export function billOfInput(tokens: number): Bill {
+  return { prompt: tokens, cached: 0, completion: 0, shown: 0, toTheEnd: false };
+}
+
 export interface BilledTokens {
   readonly prompt: number;
   readonly cached: number;

@@ -92,7 +92,7 @@ const part: Parse = (value, path, violations) => {
   return read;
 };
 
-const content = message(() => ({ parts: repeated(part), role: text }));
+export const content = message(() => ({ parts: repeated(part), role: text }));
 
 const tool = message(() => ({
   functionDeclarations: repeated(

@@ -5,11 +5,13 @@ import { playEventStream } from '../../http/eventStream.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
 import { retryHeaders } from '../../http/retryHeaders.ts';
-import type { Bill } from '../../recording/usageLog.ts';
+import { type Bill, billOfInput } from '../../recording/usageLog.ts';
 import { measurePrompt } from '../../speech/answer.ts';
 import { PrefixCache } from '../../text/prefixCache.ts';
 import type { Dialect } from '../dialect.ts';
 import { blockedResponse, type GeneratedAnswer, generateAnswer, type Identity } from './answer.ts';
+import { embed, isEmbedMethod } from './embed.ts';
+import type { EmbedMethod } from './embedFields.ts';
 import { ApiError, badRequest, type Host, invalidKey, missingKey, streamError, wantedError } from './errors.ts';
 import { isObject } from './proto.ts';
 import { readGenerateRequest } from './request.ts';
@@ -24,7 +26,10 @@ export function geminiDialect(): Dialect {
   return {
     name: 'gemini',
     serves: (path) => methodPath.test(path) || path.startsWith('/v1beta/'),
-    steered: (path, body) => steeredContents(body, decodedModel(methodPath.exec(path)?.[1])),
+    steered: (path, body) => {
+      const [, segment, method] = methodPath.exec(path) ?? [];
+      return steeredCall(body, decodedModel(segment), method);
+    },
     answer: (exchange, json) =>
       api.refusing(exchange, async () => {
         authorize(exchange);
@@ -64,6 +69,17 @@ export function steeredContents(body: unknown, model: string): Steered {
   return { model, texts };
 }
 
+/** What of a body for this method may hold directives. */
+export function steeredCall(body: unknown, model: string, method: string | undefined): Steered {
+  if (!isObject(body) || !/^(batch)?embed|^predict$/i.test(method ?? '')) return steeredContents(body, model);
+  const { instances = [], requests = [body] } = body;
+  const list: readonly unknown[] = [method === 'predict' ? instances : requests].flat();
+  const contents = list.filter(isObject).map(({ content }) => content);
+  const parts = contents.flatMap((content) => (isObject(content) ? [content.parts] : [])).flat();
+  const texts = method === 'predict' ? contents : parts.map((part) => (isObject(part) ? part.text : part));
+  return { model, texts: texts.filter((text) => typeof text === 'string'), items: list.length };
+}
+
 function authorize({ request }: Exchange): void {
   const header = request.headers['x-goog-api-key'];
   const key = header ?? queryOf(request.url).get('key') ?? undefined;
@@ -95,6 +111,7 @@ export class GeminiApi {
     else if (method === 'streamGenerateContent')
       await this.#generate(exchange, json, queryOf(exchange.request.url).get('alt') === 'sse' ? 'sse' : 'array');
     else if (method === 'countTokens') await this.#count(exchange, json);
+    else if (isEmbedMethod(method, this.#host)) await this.#embed(exchange, json, method);
     else throw new ApiError(404, 'NOT_FOUND', `The model has no method ${method}.`);
   }
 
@@ -129,6 +146,14 @@ export class GeminiApi {
       value: form === 'array' ? [value] : value,
       tokens: answer.tokens,
     });
+  }
+
+  async #embed(exchange: Exchange, json: unknown, method: EmbedMethod): Promise<void> {
+    const { directives, model } = exchange;
+    if (directives.error === 'content_filter') throw badRequest('The input was blocked by the safety filters.');
+    const { value, lists, tokens } = embed(json, method, model, directives);
+    exchange.bill = billOfInput(tokens);
+    await sendJson(exchange, { status: directives.status ?? 200, headers: headersOf(exchange), value, lists });
   }
 
   async #count(exchange: Exchange, json: unknown): Promise<void> {

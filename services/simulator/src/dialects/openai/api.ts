@@ -5,6 +5,7 @@ import { type Frame, playEventStream } from '../../http/eventStream.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
 import { retryHeaders } from '../../http/retryHeaders.ts';
+import { billOfInput } from '../../recording/usageLog.ts';
 import { PrefixCache } from '../../text/prefixCache.ts';
 import { type ChatAnswer, composeAnswer, visibleTokens } from './chatAnswer.ts';
 import { type ChatIdentity, chatCompletion } from './chatJson.ts';
@@ -77,14 +78,15 @@ export class OpenaiApi {
   }
 
   async embeddings(exchange: Exchange, json: unknown): Promise<void> {
-    const value = embed(parsed(json), exchange.model, exchange.directives.lenient === true);
-    const { prompt_tokens: prompt } = value.usage;
-    exchange.bill = { prompt, cached: 0, completion: 0, shown: 0, toTheEnd: false };
+    const { directives } = exchange;
+    const { value, data, tokens } = embed(parsed(json), exchange.model, directives);
+    exchange.bill = billOfInput(tokens);
+    const { usage: _usage, ...silent } = value;
     await sendJson(exchange, {
-      status: exchange.directives.status ?? 200,
+      status: directives.status ?? 200,
       headers: this.#host.headersOf(exchange),
-      value,
-      compact: true,
+      value: directives.nousage ? silent : value,
+      lists: { data },
     });
   }
 

@@ -1,9 +1,9 @@
 import type { CreateEmbeddingResponse, Embedding, EmbeddingCreateParams } from 'openai/resources/embeddings';
-import { splitText } from '../../faults/directives.ts';
+import { base64Of, type EmbeddingItem, seedTextOf, vectorOf } from '../../embedding/vectors.ts';
+import { type Directives, splitText } from '../../faults/directives.ts';
 import { countTokens } from '../../text/tokens.ts';
 import { badRequest } from './errors.ts';
 import { type Check, checkBody, type Fields, integer, oneOf, string, wrongType } from './shape.ts';
-import { base64Of, nativeDimensions, vectorOf } from './vectors.ts';
 
 const maxItems = 2048;
 const maxItemTokens = 8192;
@@ -23,33 +23,40 @@ const embeddingFields: Fields = {
   },
 };
 
-/** Text, or token ids that were made by the client. */
-type Item = string | readonly number[];
-
 type Base64Embedding = Omit<Embedding, 'embedding'> & { embedding: string };
-export type EmbeddingAnswer = Omit<CreateEmbeddingResponse, 'data'> & { data: (Embedding | Base64Embedding)[] };
+
+export interface EmbeddingAnswer {
+  /** `data` is empty here. */
+  readonly value: CreateEmbeddingResponse;
+  /** The entries of `data`, made one by one. */
+  readonly data: Iterable<Embedding | Base64Embedding>;
+  readonly tokens: number;
+}
 
 /** Validates as OpenAI does and answers; throws an `ApiError` for the first thing that is wrong. */
-export function embed(body: unknown, model: string, lenient: boolean): EmbeddingAnswer {
-  checkBody(body, embeddingFields, lenient);
+export function embed(body: unknown, model: string, directives: Directives): EmbeddingAnswer {
+  checkBody(body, embeddingFields, directives.lenient === true);
   const params = body as unknown as EmbeddingCreateParams;
   const items = itemsOf(params.input);
   const tokens = countItems(items);
-  const native = nativeDimensions(model);
-  const dimensions = wantedDimensions(params, model, native);
+  const dimensions = wantedDimensions(params, model);
   return {
-    object: 'list',
-    data: items.map((item, index) => {
-      const vector = vectorOf(typeof item === 'string' ? item : `ids:${item.join(',')}`, native, dimensions);
-      const embedding = params.encoding_format === 'base64' ? base64Of(vector) : Array.from(vector);
-      return { object: 'embedding', index, embedding } as Embedding | Base64Embedding;
-    }),
-    model,
-    usage: { prompt_tokens: tokens, total_tokens: tokens },
+    value: { object: 'list', data: [], model, usage: { prompt_tokens: tokens, total_tokens: tokens } },
+    data: dataOf(directives.empty ? [] : items, directives.dims ?? dimensions, params.encoding_format === 'base64'),
+    tokens,
   };
 }
 
-function itemsOf(given: unknown): Item[] {
+function* dataOf(items: readonly EmbeddingItem[], dimensions: number, base64: boolean) {
+  for (const [index, item] of items.entries()) {
+    const vector = vectorOf(seedTextOf(item), dimensions);
+    yield { object: 'embedding' as const, index, embedding: base64 ? base64Of(vector) : Array.from(vector) } as
+      | Embedding
+      | Base64Embedding;
+  }
+}
+
+function itemsOf(given: unknown): EmbeddingItem[] {
   if (typeof given === 'string') return [splitText(given).rest];
   const list: unknown[] = Array.isArray(given) ? given : [];
   if (list.every((item) => typeof item === 'number')) return [tokenIds(list, 'input')];
@@ -77,7 +84,7 @@ function tokenIds(list: readonly unknown[], path: string): readonly number[] {
   });
 }
 
-function countItems(items: readonly Item[]): number {
+function countItems(items: readonly EmbeddingItem[]): number {
   const counts = items.map((item) => (typeof item === 'string' ? countTokens(item) : item.length));
   const longest = Math.max(...counts);
   if (longest > maxItemTokens)
@@ -94,7 +101,13 @@ function countItems(items: readonly Item[]): number {
   return total;
 }
 
-function wantedDimensions({ dimensions }: EmbeddingCreateParams, model: string, native: number): number {
+/** Dimensions of the known models; others have 1536. */
+function nativeDimensions(model: string): number {
+  return model.includes('text-embedding-3-large') ? 3072 : 1536;
+}
+
+function wantedDimensions({ dimensions }: EmbeddingCreateParams, model: string): number {
+  const native = nativeDimensions(model);
   if (dimensions === undefined) return native;
   if (model.includes('ada-002')) throw badRequest('This model does not support specifying dimensions.', 'dimensions');
   if (dimensions > native)

@@ -33,7 +33,7 @@ export function openaiDialect(): Dialect {
 export function steeredBody(body: unknown, embeds: boolean): Steered {
   if (!isObject(body)) return { model: '', texts: [] };
   const model = typeof body.model === 'string' ? body.model : '';
-  if (embeds) return { model, texts: texts(body.input) };
+  if (embeds) return { model, texts: texts(body.input), items: countInput(body.input) };
   const messages: readonly unknown[] = Array.isArray(body.messages) ? body.messages : [];
   return { model, texts: messages.flatMap((message) => (isObject(message) ? texts(message.content) : [])) };
 }
@@ -46,6 +46,12 @@ function texts(content: unknown): string[] {
     if (typeof part === 'string') return [part];
     return isObject(part) && typeof part.text === 'string' ? [part.text] : [];
   });
+}
+
+/** A list of numbers is one list of token ids. */
+export function countInput(input: unknown): number {
+  if (!Array.isArray(input)) return input === undefined ? 0 : 1;
+  return input.length > 0 && input.every((item) => typeof item === 'number') ? 1 : input.length;
 }
 
 async function answer(exchange: Exchange, json: unknown, api: OpenaiApi): Promise<void> {

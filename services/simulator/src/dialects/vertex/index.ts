@@ -4,7 +4,7 @@ import { MessagesApi, steeredMessages } from '../anthropic/index.ts';
 import { isObject } from '../anthropic/shape.ts';
 import type { Dialect } from '../dialect.ts';
 import { ApiError as GoogleError, invalidKey, missingKey, wantedError as wantedGoogleError } from '../gemini/errors.ts';
-import { decodedModel, GeminiApi, steeredContents } from '../gemini/index.ts';
+import { decodedModel, GeminiApi, steeredCall } from '../gemini/index.ts';
 
 const methodPath =
   /^\/v1(?:beta1)?\/projects\/[^/]+\/locations\/[^/]+\/publishers\/(google|anthropic)\/models\/([^/]+):([A-Za-z]+)$/;
@@ -17,9 +17,9 @@ export function vertexDialect(): Dialect {
     name: 'vertex',
     serves: (path) => /^\/v1(beta1)?\/projects\//.test(path),
     steered: (path, body) => {
-      const [, publisher, segment] = methodPath.exec(path) ?? [];
+      const [, publisher, segment, method] = methodPath.exec(path) ?? [];
       const model = decodedModel(segment);
-      if (publisher !== 'anthropic') return steeredContents(body, model);
+      if (publisher !== 'anthropic') return steeredCall(body, model, method);
       // The token count's model stands in the body.
       return steeredMessages(body, model === 'count-tokens' && isObject(body) ? body.model : model);
     },

@@ -13,7 +13,7 @@ if not bytes then
 end
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], 'upload:' .. ARGV[1])
-redis.call('HINCRBY', KEYS[1], 'bytes', -bytes)
+redis.call('HINCRBY', KEYS[1], 'bytes', 0 - bytes)
 redis.call('HINCRBY', KEYS[1], 'files', -1)
 redis.call('HSET', KEYS[4], ARGV[1], bytes .. ':0')
 return 1

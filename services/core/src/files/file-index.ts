@@ -9,13 +9,19 @@ const REMOVE = new LuaScript(new URL('./remove-file.lua', import.meta.url));
 const PURGE = new LuaScript(new URL('./purge.lua', import.meta.url));
 const LIST = new LuaScript(new URL('./list.lua', import.meta.url));
 
-/** An upload of which nothing is heard for so long has ended. */
-const UPLOAD_IDLE_MS = 15 * 60_000;
 const PURGED_AT_ONCE = 500;
 /** Every owner that has files is looked at so often, due or not. */
 const LOOK_AGAIN_MS = 3_600_000;
-/** Bodies that could not be removed are tried again after so long. */
-export const RETRY_MS = 60_000;
+
+/** Milliseconds. */
+export interface FileTiming {
+  /** An upload of which nothing is heard for so long has ended. */
+  readonly uploadIdleMs: number;
+  /** Bodies that could not be removed are tried again after so long. */
+  readonly retryMs: number;
+}
+
+export const USUAL_TIMING: FileTiming = { uploadIdleMs: 15 * 60_000, retryMs: 60_000 };
 
 /** What is known of a file, and the name of its body. */
 export interface FileFacts extends FileObject {
@@ -43,24 +49,30 @@ export interface NewFile {
 export class FileIndex {
   readonly #client: RedisClient;
   readonly #keys: RedisKeys['files'];
+  readonly #timing: FileTiming;
 
-  constructor(client: RedisClient, keys: RedisKeys) {
+  constructor(client: RedisClient, keys: RedisKeys, timing: FileTiming) {
     this.#client = client;
     this.#keys = keys.files;
+    this.#timing = timing;
   }
 
   /** False: the owner has as many files as it may. */
   async begin(owner: string, body: string, maxFiles: number): Promise<boolean> {
     const { sums, uploads, due } = this.#keys.ofOwner(owner);
-    const begun = await BEGIN.run(this.#client, [sums, uploads, due], [body, maxFiles, UPLOAD_IDLE_MS]);
+    const begun = await BEGIN.run(this.#client, [sums, uploads, due], [body, maxFiles, this.#timing.uploadIdleMs]);
     // After the upload, not before: whoever sweeps forgets owners that have nothing.
-    await this.lookAt(owner, Date.now() + UPLOAD_IDLE_MS);
+    await this.#lookAt(owner, Date.now() + this.#timing.uploadIdleMs);
     return begun === 1;
   }
 
   async reserve(owner: string, body: string, bytes: number, maxBytes: number): Promise<'reserved' | 'full' | 'gone'> {
     const { sums, uploads, due } = this.#keys.ofOwner(owner);
-    const reply = await RESERVE.run(this.#client, [sums, uploads, due], [body, bytes, maxBytes, UPLOAD_IDLE_MS]);
+    const reply = await RESERVE.run(
+      this.#client,
+      [sums, uploads, due],
+      [body, bytes, maxBytes, this.#timing.uploadIdleMs],
+    );
     return reply === 'reserved' || reply === 'full' ? reply : 'gone';
   }
 
@@ -74,7 +86,7 @@ export class FileIndex {
     );
     const [how, json] = Array.isArray(reply) ? reply : [];
     if (typeof json !== 'string') return null;
-    await this.lookAt(owner, Date.now() + file.expiresAfterS * 1000);
+    await this.#lookAt(owner, Date.now() + file.expiresAfterS * 1000);
     return { made: how === 'made', facts: readFacts(json) };
   }
 
@@ -97,7 +109,7 @@ export class FileIndex {
   /** Null: `after` is not in the list. */
   async list(owner: string, query: FileQuery): Promise<{ files: FileFacts[]; hasMore: boolean } | null> {
     const { purged } = await this.#purge(owner);
-    if (purged > 0) await this.lookAt(owner, Date.now());
+    if (purged > 0) await this.#lookAt(owner, Date.now());
     const { order, facts } = this.#keys.ofOwner(owner);
     const reply = await LIST.run(
       this.#client,
@@ -153,12 +165,17 @@ export class FileIndex {
     await this.#client.zrem(this.#keys.owners, owner);
     const { next, garbage } = await this.#purge(owner);
     const now = Date.now();
-    if (garbage > 0) await this.lookAt(owner, now + RETRY_MS);
-    else if (next > 0) await this.lookAt(owner, Math.min(next, now + LOOK_AGAIN_MS));
+    if (garbage > 0) await this.#lookAt(owner, now + this.#timing.retryMs);
+    else if (next > 0) await this.#lookAt(owner, Math.min(next, now + LOOK_AGAIN_MS));
+  }
+
+  /** Something of the owner could not be removed: whoever sweeps tries again. */
+  async retryLater(owner: string): Promise<void> {
+    await this.#lookAt(owner, Date.now() + this.#timing.retryMs);
   }
 
   /** Has the owner looked at by whoever sweeps, at the latest then. */
-  async lookAt(owner: string, atMs: number): Promise<void> {
+  async #lookAt(owner: string, atMs: number): Promise<void> {
     await this.#client.zadd(this.#keys.owners, 'LT', atMs, owner);
   }
 }

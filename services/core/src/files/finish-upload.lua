@@ -23,7 +23,7 @@ redis.call('HDEL', KEYS[2], body)
 redis.call('ZREM', KEYS[3], 'upload:' .. body)
 local there = redis.call('HGET', KEYS[5], id)
 if there then
-  redis.call('HINCRBY', KEYS[1], 'bytes', -bytes)
+  redis.call('HINCRBY', KEYS[1], 'bytes', 0 - bytes)
   redis.call('HINCRBY', KEYS[1], 'files', -1)
   redis.call('HSET', KEYS[4], body, bytes .. ':1')
   return { 'there', there }

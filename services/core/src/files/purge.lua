@@ -40,8 +40,8 @@ for _, name in ipairs(due) do
   end
 end
 if count > 0 then
-  redis.call('HINCRBY', KEYS[1], 'bytes', string.format('%.0f', -bytes))
-  if redis.call('HINCRBY', KEYS[1], 'files', -count) == 0 then
+  redis.call('HINCRBY', KEYS[1], 'bytes', 0 - bytes)
+  if redis.call('HINCRBY', KEYS[1], 'files', 0 - count) == 0 then
     redis.call('DEL', KEYS[1])
   end
 end

@@ -18,7 +18,7 @@ redis.call('HDEL', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6] .. file.purpose, ARGV[1])
 redis.call('ZREM', KEYS[2], 'file:' .. ARGV[1])
-redis.call('HINCRBY', KEYS[1], 'bytes', -file.bytes)
+redis.call('HINCRBY', KEYS[1], 'bytes', 0 - file.bytes)
 redis.call('HINCRBY', KEYS[1], 'files', -1)
 redis.call('HSET', KEYS[3], file.body, string.format('%.0f:1', file.bytes))
 return facts

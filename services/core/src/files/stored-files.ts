@@ -4,7 +4,7 @@ import { GatewayError } from '../errors/index.ts';
 import type { RedisClient, RedisKeys } from '../redis/index.ts';
 import type { Bodies } from './bodies.ts';
 import type { FileDraft, FileObject, FilePage, FileQuery, FileStore, FileUpload } from './contract.ts';
-import { type FileFacts, FileIndex, type Garbage, RETRY_MS } from './file-index.ts';
+import { type FileFacts, FileIndex, type FileTiming, type Garbage, USUAL_TIMING } from './file-index.ts';
 import { RedisBodies } from './redis-bodies.ts';
 import { S3Bodies } from './s3-bodies.ts';
 import { StoredUpload } from './stored-upload.ts';
@@ -19,6 +19,7 @@ export interface StoredFilesOptions {
   /** In force now; asked again for every file. */
   readonly policy: () => FilePolicy;
   readonly log: { warn(message: string, fields?: Readonly<Record<string, unknown>>): void };
+  readonly timing?: FileTiming;
 }
 
 /**
@@ -32,8 +33,8 @@ export class StoredFiles implements FileStore {
   readonly #log: StoredFilesOptions['log'];
   #s3: { readonly settings: string; readonly bodies: S3Bodies } | null = null;
 
-  constructor({ client, keys, policy, log }: StoredFilesOptions) {
-    this.#index = new FileIndex(client, keys);
+  constructor({ client, keys, policy, log, timing = USUAL_TIMING }: StoredFilesOptions) {
+    this.#index = new FileIndex(client, keys, timing);
     this.#redis = new RedisBodies(client, keys);
     this.#policy = policy;
     this.#log = log;
@@ -122,7 +123,7 @@ export class StoredFiles implements FileStore {
       return true;
     } catch (error) {
       this.#log.warn('the bytes of a file could not be removed, they will be later', { error });
-      await this.#index.lookAt(owner, Date.now() + RETRY_MS).catch(() => undefined);
+      await this.#index.retryLater(owner).catch(() => undefined);
       return false;
     }
   }

@@ -5,10 +5,11 @@ import { playEventStream } from '../../http/eventStream.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendJson } from '../../http/jsonReply.ts';
 import { retryHeaders } from '../../http/retryHeaders.ts';
-import type { Bill } from '../../recording/usageLog.ts';
+import { type Bill, billOfInput } from '../../recording/usageLog.ts';
 import type { Dialect } from '../dialect.ts';
 import { answerConverse, type ConverseAnswer } from './answer.ts';
 import { errorHeaders, modelRefused, ServiceException, unreadable, validation, wantedError } from './errors.ts';
+import { invocationHeaders, invokeModel, steeredInvoke } from './invoke.ts';
 import { PromptCache } from './promptCache.ts';
 import { readConverse } from './request.ts';
 import { converseResponse } from './response.ts';
@@ -20,7 +21,7 @@ const eventStreamType = 'application/vnd.amazon.eventstream';
 /** Bedrock's limit for the body of a request. */
 const maxBytes = 25 * 1024 * 1024;
 
-/** Amazon Bedrock's Converse and ConverseStream. */
+/** Amazon Bedrock's Converse and ConverseStream, and InvokeModel of embedding models. */
 export function bedrockDialect(): Dialect {
   const cache = new PromptCache();
   return {
@@ -34,21 +35,26 @@ export function bedrockDialect(): Dialect {
 
 interface Operation {
   readonly model: string;
-  readonly stream: boolean;
+  readonly verb: 'converse' | 'converse-stream' | 'invoke';
 }
+
+const verbs = ['converse', 'converse-stream', 'invoke'] as const;
 
 /** The model id is one segment of the path: what it holds of `:` and `/` is percent-encoded. */
 function operationOf(path: string): Operation | undefined {
-  const [, id = '', verb] = /^\/model\/([^/]+)\/(converse|converse-stream)$/.exec(path) ?? [];
+  const [, id = '', name] = /^\/model\/([^/]+)\/([a-z-]+)$/.exec(path) ?? [];
+  const verb = verbs.find((candidate) => candidate === name);
   if (verb === undefined) return undefined;
   try {
-    return { model: decodeURIComponent(id), stream: verb === 'converse-stream' };
+    return { model: decodeURIComponent(id), verb };
   } catch {
     return undefined;
   }
 }
 
 function steered(path: string, body: unknown): Steered {
+  const operation = operationOf(path);
+  if (operation?.verb === 'invoke') return steeredInvoke(body, operation.model);
   const texts: string[] = [];
   const gather = (content: unknown): void => {
     if (!Array.isArray(content)) return;
@@ -61,17 +67,18 @@ function steered(path: string, body: unknown): Steered {
     gather(body.system);
     if (Array.isArray(body.messages)) for (const message of body.messages.filter(isObject)) gather(message.content);
   }
-  return { model: operationOf(path)?.model ?? '', texts };
+  return { model: operation?.model ?? '', texts };
 }
 
 async function answer(exchange: Exchange, json: unknown, cache: PromptCache): Promise<void> {
   try {
     const wanted = wantedError(exchange.directives);
     if (wanted !== undefined) throw wanted;
-    const { stream } = route(exchange);
+    const { verb } = route(exchange);
     const { request, body } = exchange;
     authorize({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body }, Date.now());
-    await converse(exchange, json, stream, cache);
+    if (verb === 'invoke') await invoke(exchange, json);
+    else await converse(exchange, json, verb === 'converse-stream', cache);
   } catch (error) {
     if (!(error instanceof ServiceException)) throw error;
     await refuse(exchange, error);
@@ -114,6 +121,20 @@ async function converse(exchange: Exchange, json: unknown, stream: boolean, cach
     value: converseResponse(spoken, latencyMs(), directives),
     compact: true,
     tokens: spoken.tokens,
+  });
+}
+
+async function invoke(exchange: Exchange, json: unknown): Promise<void> {
+  const { directives, model } = exchange;
+  if (json === undefined) throw validation('Malformed input request, please reformat your input and try again.');
+  const { value, lists, tokens } = invokeModel(json, model, directives);
+  exchange.bill = billOfInput(tokens);
+  const latencyMs = Math.round(performance.now() - exchange.arrivedAt);
+  await sendJson(exchange, {
+    status: directives.status ?? 200,
+    headers: { ...headersOf(), ...(directives.nousage ? {} : invocationHeaders(tokens, latencyMs)) },
+    value,
+    lists,
   });
 }
 

@@ -85,6 +85,11 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
    * @generated from field: headgate.v1.FileSettings files = 12;
    */
   files?: FileSettings | undefined;
+
+  /**
+   * @generated from field: headgate.v1.BatchSettings batches = 13;
+   */
+  batches?: BatchSettings | undefined;
 };
 
 /**
@@ -92,6 +97,46 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
  * Use `create(RoutingSnapshotSchema)` to create a new message.
  */
 export declare const RoutingSnapshotSchema: GenMessage<RoutingSnapshot>;
+
+/**
+ * The Batch API.
+ *
+ * @generated from message headgate.v1.BatchSettings
+ */
+export declare type BatchSettings = Message<"headgate.v1.BatchSettings"> & {
+  /**
+   * @generated from field: uint32 max_requests = 1;
+   */
+  maxRequests: number;
+
+  /**
+   * @generated from field: uint32 max_embedding_inputs = 2;
+   */
+  maxEmbeddingInputs: number;
+
+  /**
+   * @generated from field: uint32 max_line_bytes = 3;
+   */
+  maxLineBytes: number;
+
+  /**
+   * @generated from field: uint32 max_open_per_key = 4;
+   */
+  maxOpenPerKey: number;
+
+  /**
+   * Requests at one time, of one embedder.
+   *
+   * @generated from field: uint32 concurrency = 5;
+   */
+  concurrency: number;
+};
+
+/**
+ * Describes the message headgate.v1.BatchSettings.
+ * Use `create(BatchSettingsSchema)` to create a new message.
+ */
+export declare const BatchSettingsSchema: GenMessage<BatchSettings>;
 
 /**
  * The Files API.

@@ -159,8 +159,12 @@ export class BatchStore {
     return readShards((await this.#client.hget(this.#keys.batch(id), 'shards')) ?? '');
   }
 
+  /** Its input is wrong, or has gone. */
   async reject(id: string, problems: readonly BatchProblem[]): Promise<void> {
-    await this.#move(id, ['validating'], 'failed', 'failedAt', KEEP_S, ['problems', JSON.stringify(problems)]);
+    await this.#move(id, ['validating', 'in_progress'], 'failed', 'failedAt', KEEP_S, [
+      'problems',
+      JSON.stringify(problems),
+    ]);
     await this.#client.zrem(this.#keys.open, id);
   }
 

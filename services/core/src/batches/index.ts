@@ -1,3 +1,4 @@
+export { BATCH_QUEUE, type BatchJob, BatchJobs, LINE_QUEUE, type LineJob } from './batch-jobs.ts';
 export { batchObject } from './batch-object.ts';
 export { BatchStore, type Commit, type Idempotency, type ShardClaim } from './batch-store.ts';
 export {
@@ -13,7 +14,7 @@ export {
   NO_USAGE,
   type Shard,
 } from './contract.ts';
-export { inputLines } from './input-lines.ts';
+export { type InputLine, inputLines } from './input-lines.ts';
 export { isProblem, type LineRequest, readLine } from './line-request.ts';
 export { answeredLine, type LineAnswer, type LineIds, lineIds, type Unrun, unrunLine } from './output-line.ts';
 export { areProblems, type BatchCaps, type ShardSize, validate } from './validation.ts';

@@ -8,6 +8,7 @@ import {
   type RoutingSnapshot,
   type Timeouts,
 } from '@headgate/proto/snapshot';
+import { batchPolicy } from './batch-policy.ts';
 import { filePolicy } from './file-policy.ts';
 import { limitPolicy, oidcIssuer } from './limit-settings.ts';
 import { modelCard } from './model-card.ts';
@@ -55,6 +56,7 @@ export function toRoutingTable(
     health: healthPolicy(snapshot.health),
     limits: limitPolicy(snapshot.limits, snapshot.onRedisLoss),
     oidc: snapshot.oidc.map(oidcIssuer),
+    batches: batchPolicy(snapshot.batches),
     files: filePolicy(snapshot.files, open),
     providers,
     models: new Map(models.map((model) => [model.id, model])),

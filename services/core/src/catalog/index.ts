@@ -1,3 +1,4 @@
+export { type BatchPolicy, DEFAULT_BATCHES } from './batch-policy.ts';
 export { DEFAULT_HEALTH, toRoutingTable, type Unsealer } from './build-table.ts';
 export { BUILTIN_MODELS, type BuiltinModel } from './builtin-models.ts';
 export { DEFAULT_FILES, type FilePolicy, type S3Policy } from './file-policy.ts';

@@ -8,6 +8,7 @@ import {
   RoutingSnapshotSchema,
 } from '@headgate/proto/snapshot';
 import { type Config, ConfigError, configSchema, type Environment } from '../config/index.ts';
+import { batchSettings } from './batch-policy.ts';
 import { fileSettings } from './file-policy.ts';
 import { limitSettings, oidcSettings } from './limit-settings.ts';
 import { builtinModels, configuredModel } from './models.ts';
@@ -52,6 +53,7 @@ export function resolveSnapshot(
     health: settings.health,
     limits: limitSettings(settings),
     oidc: oidcSettings(settings),
+    batches: batchSettings(settings),
     files: fileSettings(settings, seal),
   });
 }

@@ -1,3 +1,4 @@
+import type { BatchPolicy } from './batch-policy.ts';
 import type { FilePolicy } from './file-policy.ts';
 import type { LimitPolicy, OidcIssuerEntry } from './limit-policy.ts';
 
@@ -12,6 +13,7 @@ export interface RoutingTable {
   readonly health: HealthPolicy;
   readonly limits: LimitPolicy;
   readonly oidc: readonly OidcIssuerEntry[];
+  readonly batches: BatchPolicy;
   readonly files: FilePolicy;
   readonly providers: ReadonlyMap<string, ProviderEntry>;
   /** By public id, `creator/name`. */

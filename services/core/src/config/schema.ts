@@ -231,6 +231,18 @@ const probes = mapping({
   timeoutMs: milliseconds().default(10_000),
 });
 
+const batches = mapping({
+  maxRequests: whole('a whole number', 1, 1_000_000).default(50_000).describe('Of one batch.'),
+  maxEmbeddingInputs: whole('a whole number', 1, 10_000_000)
+    .default(50_000)
+    .describe('Texts of one batch of embeddings, of all its requests together.'),
+  maxLineBytes: whole('a whole number of bytes', 1_024, 33_554_432).default(5_242_880).describe('Of one request.'),
+  maxOpenPerKey: whole('a whole number', 1, 100_000).default(100).describe('Batches of one key that have not ended.'),
+  concurrency: whole('a whole number', 1, 1_000)
+    .default(32)
+    .describe('Requests of batches at one time, of one embedder.'),
+});
+
 const files = mapping({
   store: choice(['redis', 's3']).default('redis').describe('Where the bytes of new files go.'),
   maxFileBytes: whole('a whole number of bytes', 1, 8_589_934_592).default(209_715_200),
@@ -302,6 +314,7 @@ export const configSchema = mapping({
   })
     .prefault({})
     .describe('How long it is known what was used; what is kept already stays for as long as was said then.'),
+  batches: batches.prefault({}).describe('The Batch API: how large batches may be, and how fast they run.'),
   files: files.prefault({}).describe('The Files API: where files are kept, how large and how long.'),
   network: mapping({
     allowPrivateFileUrls: flag()

@@ -68,6 +68,17 @@ describe('find', () => {
     assert.deepEqual(keys.find('k', NOW), { ok: false, reason: 'disabled' });
   });
 
+  test('finds the holder of a key by its id, as it is now', () => {
+    const keys = table({ key: 'k', expiresAt: '2026-06-01T12:00:01+00:00' });
+    const { id } = principal(keys, 'k');
+    assert.equal(keys.findById(id, NOW), keys.find('k', NOW));
+    assert.deepEqual(keys.findById(id, NOW + 1000), { ok: false, reason: 'expired' });
+    assert.deepEqual(keys.findById('another', NOW), { ok: false, reason: 'unknown' });
+    const disabled = stored({ key: 'k', disabled: true });
+    const again = new KeyTable(SECRET, disabled).findById(disabled[0]?.id ?? '', NOW);
+    assert.deepEqual(again, { ok: false, reason: 'disabled' });
+  });
+
   test('compares the whole keyed hash in constant time, once a key', () => {
     const compare = mock.method(crypto, 'timingSafeEqual');
     const hmac = mock.method(crypto, 'createHmac');

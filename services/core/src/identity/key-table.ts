@@ -32,6 +32,7 @@ export class KeyTable {
   readonly #hasher: KeyHasher;
   readonly #byHash = new Map<string, Entry>();
   readonly #recognised = new Map<string, Entry>();
+  readonly #byId = new Map<string, Entry>();
 
   constructor(secret: string, keys: Iterable<ApiKey>) {
     this.#hasher = new KeyHasher(secret);
@@ -39,7 +40,9 @@ export class KeyTable {
       const found = { ok: true, principal: keyPrincipal(key) } as const;
       const { disabled } = key;
       const expiresAtMs = key.expiresAtMs === 0n ? Number.POSITIVE_INFINITY : Number(key.expiresAtMs);
-      this.#add({ hash: Buffer.from(key.hash), disabled, expiresAtMs, found });
+      const entry = { hash: Buffer.from(key.hash), disabled, expiresAtMs, found };
+      this.#add(entry);
+      this.#byId.set(key.id, entry);
       if (key.previousHash.length === 0) continue;
       // A rotated key: the old one is the same caller for as long as the overlap lasts.
       const endsAtMs = Math.min(expiresAtMs, Number(key.previousExpiresAtMs));
@@ -60,9 +63,13 @@ export class KeyTable {
     const digest = hash('sha256', token, 'base64');
     const entry = this.#recognised.get(digest) ?? this.#recognise(token, digest);
     if (entry === undefined) return SENDABLE.test(token) ? UNKNOWN : MALFORMED;
-    if (entry.disabled) return DISABLED;
-    if (nowMs >= entry.expiresAtMs) return EXPIRED;
-    return entry.found;
+    return lookUp(entry, nowMs);
+  }
+
+  /** The same of a key by its id: who asked for work that is done later. */
+  findById(id: string, nowMs: number): KeyLookup {
+    const entry = this.#byId.get(id);
+    return entry === undefined ? UNKNOWN : lookUp(entry, nowMs);
   }
 
   #recognise(token: string, digest: string): Entry | undefined {
@@ -72,6 +79,11 @@ export class KeyTable {
     this.#recognised.set(digest, entry);
     return entry;
   }
+}
+
+function lookUp({ disabled, expiresAtMs, found }: Entry, nowMs: number): KeyLookup {
+  if (disabled) return DISABLED;
+  return nowMs >= expiresAtMs ? EXPIRED : found;
 }
 
 /** Half of the hash finds the entry; the whole is what `timingSafeEqual` compares. */

@@ -27,9 +27,12 @@ export class Principal {
   readonly limits: Limits;
   readonly budget: BudgetPolicy | null;
   readonly queue: QueuePolicy | null;
+  /** What it was made from; plain data. */
+  readonly facts: PrincipalFacts;
   readonly #models: readonly RegExp[];
 
   constructor(facts: PrincipalFacts) {
+    this.facts = facts;
     this.id = facts.id;
     this.name = facts.name;
     this.group = facts.group;

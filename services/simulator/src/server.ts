@@ -199,9 +199,11 @@ class SimulatorService {
       exchange.record.directives = exchange.directives;
       this.journal.add(exchange.record);
     }
-    this.concurrency.enter(exchange.model);
+    const open = this.concurrency.enter(exchange.model);
     exchange.whenClosed.then(() => this.concurrency.leave(exchange.model));
-    const { hang, reset } = exchange.directives;
+    const { hang, reset, concurrency } = exchange.directives;
+    if (concurrency !== undefined && open > concurrency)
+      exchange.directives = { error: 'rate_limit', ...exchange.directives };
     if (hang) return await exchange.whenClosed;
     if (reset === 'before') {
       exchange.brokenOff = true;

@@ -101,4 +101,22 @@ describe('control endpoints', () => {
     );
     await small.close();
   });
+
+  it('counts the requests at once, model by model, and refuses those beyond `concurrency`', async () => {
+    await call('DELETE', 'stats');
+    await call('POST', 'faults', { match: { model: 'busy' }, fault: { concurrency: 2, ttft: 60, 'retry-after': 3 } });
+    const answers = await Promise.all([1, 2, 3].map(() => ask('busy')));
+    const statuses = answers.map(({ status }) => status).sort();
+    assert.deepEqual(statuses, [200, 200, 429]);
+    assert.equal(answers.find(({ status }) => status === 429)?.headers.get('retry-after'), '3');
+    await Promise.all(answers.map((answer) => answer.text()));
+    assert.equal((await call('GET', 'requests/wait?model=busy&ended=1&count=3')).status, 200);
+    assert.deepEqual((await call('GET', 'stats')).value.byModel.busy, { open: 0, peak: 3 });
+    const alone = await ask('busy');
+    assert.equal(alone.status, 200);
+    await alone.text();
+    await call('GET', 'requests/wait?model=busy&ended=1&count=4');
+    await call('DELETE', 'stats');
+    assert.equal((await call('GET', 'stats')).value.byModel.busy, undefined);
+  });
 });

@@ -105,6 +105,7 @@ const table = {
   'retry-after': text,
   'retry-after-ms': integer,
   'retry-after-date': integer,
+  concurrency: integer,
   hang: flag,
   silent: flag,
   reset: place,

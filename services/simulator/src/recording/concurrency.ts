@@ -8,9 +8,12 @@ export interface OpenRequests {
 export class Concurrency {
   readonly #models = new Map<string, OpenRequests>();
 
-  enter(model: string): void {
-    const { open = 0, peak = 0 } = this.#models.get(model) ?? {};
-    this.#models.set(model, { open: open + 1, peak: Math.max(peak, open + 1) });
+  /** Returns how many are open with this one. */
+  enter(model: string): number {
+    const { open: others = 0, peak = 0 } = this.#models.get(model) ?? {};
+    const open = others + 1;
+    this.#models.set(model, { open, peak: Math.max(peak, open) });
+    return open;
   }
 
   leave(model: string): void {

@@ -12,6 +12,7 @@ import {
   type UpstreamPools,
 } from '../upstream/index.ts';
 import type { AttemptOutput } from './attempt-output.ts';
+import { brokenOff, unreadable } from './failures.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import type { AttemptAdmission } from './request.ts';
 
@@ -236,14 +237,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#flush();
     // The answer was complete before the connection broke.
     if (this.#progress?.complete) this.endOfStream();
-    else this.#fail(broken(this.#provider, 'the connection broke', error));
+    else this.#fail(brokenOff(this.#provider, 'the connection broke', error));
   }
 
   /** The stream is at its end, or is taken to be: a success only when every choice has finished. */
   endOfStream(): void {
     if (this.#over) return;
     if (!this.#progress?.complete) {
-      this.#fail(broken(this.#provider, 'it ended without a finish reason'));
+      this.#fail(brokenOff(this.#provider, 'it ended without a finish reason'));
       return;
     }
     frames.reset();
@@ -298,19 +299,4 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#over = true;
     this.#owner.failed(this, error.cutOut(Object.values(this.planned.endpoint.provider.credentials)));
   }
-}
-
-function broken(provider: string, how: string, cause?: unknown): GatewayError {
-  return new GatewayError('upstream_error', `The stream of the provider ${provider} broke off: ${how}.`, {
-    failure: 'stream_broken',
-    code: 'stream_broken',
-    cause,
-  });
-}
-
-function unreadable(provider: string, why: string): GatewayError {
-  return new GatewayError('response_error', `The answer of the provider ${provider} cannot be read: ${why}.`, {
-    failure: 'stream_broken',
-    code: 'invalid_provider_response',
-  });
 }

@@ -23,6 +23,19 @@ export const stalled = (provider: string, ms: number): GatewayError =>
     code: 'stream_stalled',
   });
 
+export const brokenOff = (provider: string, how: string, cause?: unknown): GatewayError =>
+  new GatewayError('upstream_error', `The stream of the provider ${provider} broke off: ${how}.`, {
+    failure: 'stream_broken',
+    code: 'stream_broken',
+    cause,
+  });
+
+export const unreadable = (provider: string, why: string): GatewayError =>
+  new GatewayError('response_error', `The answer of the provider ${provider} cannot be read: ${why}.`, {
+    failure: 'stream_broken',
+    code: 'invalid_provider_response',
+  });
+
 export const emptySuccess = (): GatewayError =>
   new GatewayError('upstream_error', 'The provider finished without an answer.', { failure: 'empty_success' });
 

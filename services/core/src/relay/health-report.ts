@@ -4,7 +4,7 @@ import type { HealthReporter } from '../health/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import type { Attempt } from './attempt.ts';
 import { FIRST_TOKEN_TIMEOUT, REALIGNMENT_FAILED } from './failures.ts';
-import { isAnswer } from './policy.ts';
+import { tellsOfEndpoint } from './policy.ts';
 
 /** Fewer tokens, or a shorter time, tell of the network's packets and not of the model's pace. */
 const LEAST_TOKENS = 10;
@@ -43,16 +43,13 @@ export function reportAttempt(
 /** Null: it answered, if only to refuse the request. Undefined: nothing can be told of the endpoint. */
 function verdict(attempt: Attempt, error: GatewayError | null, answered: boolean): FailureClass | null | undefined {
   if (answered) return null;
-  const failure = error?.failure;
-  if (error === null || failure === undefined) return wasSilent(attempt) ? 'silent' : undefined;
-  // What our own preparation finds is no word of the provider's; but a credential that cannot be had is one that is refused.
-  if (attempt.sentAt === null) return failure === 'auth' ? 'auth' : undefined;
+  if (error?.failure === undefined) return wasSilent(attempt) ? 'silent' : undefined;
   if (error.code === REALIGNMENT_FAILED) return null;
   // A limit that the client chose must not close an endpoint to everybody else.
   if (error.code === FIRST_TOKEN_TIMEOUT && attempt.planned.firstTokenBinds) {
     return wasSilent(attempt) ? 'silent' : undefined;
   }
-  return isAnswer(error) ? null : failure;
+  return tellsOfEndpoint(error, attempt.sentAt !== null);
 }
 
 /** The client left, or its time was over; the endpoint is to blame for that once the operator's own limit had passed. */

@@ -1,3 +1,4 @@
+import type { StreamProgress } from '../dialects/index.ts';
 import { type FailureClass, GatewayError } from '../errors/index.ts';
 
 /** More attempts than this help nobody (DESIGN 6). */
@@ -55,8 +56,25 @@ export function finalError(failures: readonly GatewayError[], waitMs?: number): 
 }
 
 /** The caller is to blame, or the request's content: the provider has answered. */
-export const isAnswer = ({ failure }: GatewayError): boolean =>
+const isAnswer = ({ failure }: GatewayError): boolean =>
   failure === 'bad_request' || failure === 'content_filter' || failure === 'context_length';
+
+/**
+ * What a failed attempt tells of its endpoint: its failure; null: it is well, and has answered, if only to refuse the request;
+ * undefined: nothing. What our own preparation finds is no word of the provider's; but a credential that cannot be had is one
+ * that is refused.
+ */
+export function tellsOfEndpoint(error: GatewayError, wasSent: boolean): FailureClass | null | undefined {
+  if (!wasSent) return error.failure === 'auth' ? 'auth' : undefined;
+  return isAnswer(error) ? null : error.failure;
+}
+
+/** It has finished, and has said nothing. */
+export const isEmptyAnswer = ({
+  hasContent,
+  finishReasons,
+}: Pick<StreamProgress, 'hasContent' | 'finishReasons'>): boolean =>
+  !hasContent && finishReasons.every((reason) => reason === 'stop');
 
 function rateLimited(failures: readonly GatewayError[], waitMs: number | undefined): GatewayError {
   const last = failures.at(-1);

@@ -6,7 +6,7 @@ import type { PlannedAttempt } from '../routing/index.ts';
 import type { Authorizers, UpstreamPools } from '../upstream/index.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { emptySuccess, noFirstToken, unsupportedDialect } from './failures.ts';
-import { isAnswer } from './policy.ts';
+import { isEmptyAnswer, tellsOfEndpoint } from './policy.ts';
 import { Preparation, targetOf } from './preparation.ts';
 
 export interface ProbeRequest {
@@ -96,9 +96,9 @@ class Probe implements AttemptOwner {
     return dialect.decodeChat(body, { generationId: 'probe', model: this.#planned.model.id, created, target });
   }
 
-  answered(_attempt: Attempt, { hasContent, finishReasons }: ChatAnswer): void {
+  answered(_attempt: Attempt, answer: ChatAnswer): void {
     // One token may well be spent on thinking; but who says that it has finished, and has said nothing, is not well.
-    if (!hasContent && finishReasons.every((reason) => reason === 'stop')) this.#failed(emptySuccess());
+    if (isEmptyAnswer(answer)) this.#failed(emptySuccess());
     else this.#end(null, undefined, null);
   }
 
@@ -111,12 +111,10 @@ class Probe implements AttemptOwner {
   succeeded(): void {}
 
   #failed(error: GatewayError): void {
-    const { failure, retryAfterMs, message } = error.cutOut(Object.values(this.#request.endpoint.provider.credentials));
-    const wasSent = this.#attempt !== null && this.#attempt.sentAt !== null;
-    if (wasSent && isAnswer(error)) this.#end(null, undefined, null);
-    // What our own preparation finds is no word of the provider's; but a credential that cannot be had is one that is refused.
-    else if (wasSent || (this.#attempt !== null && failure === 'auth')) this.#end(failure, retryAfterMs, message);
-    else this.#end(undefined, undefined, message);
+    const { retryAfterMs, message } = error.cutOut(Object.values(this.#request.endpoint.provider.credentials));
+    const failure = this.#attempt === null ? undefined : tellsOfEndpoint(error, this.#attempt.sentAt !== null);
+    if (failure === null) this.#end(null, undefined, null);
+    else this.#end(failure, retryAfterMs, message);
   }
 
   #onTimeout(error: GatewayError): void {

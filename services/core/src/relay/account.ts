@@ -5,7 +5,6 @@ import { costUsd, fromDecimal, toDecimal } from '../ledger/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
 import type { TokenUsage, UsageSource } from '../telemetry/index.ts';
 import type { Attempt } from './attempt.ts';
-import { tokenUsage } from './attempt-log.ts';
 import type { FoundUsage, LateUsage } from './late-usage.ts';
 
 /** One attempt that cost something. */
@@ -56,7 +55,7 @@ export class Account {
   failed(attempt: Attempt, told: Usage | null): boolean {
     const progress = attempt.output?.decoder.progress;
     const final = told ?? (progress?.complete ? progress.usage : null);
-    if (final !== null && attempt.isAccepted) this.enter(attempt, final, 'provider');
+    if (final !== null && attempt.isAccepted) this.#enter(attempt, final, 'provider');
     else if (progress?.hasContent || attempt.answerBytes > 0) this.#await(attempt, this.#late.estimate(attempt));
     else return false;
     return true;
@@ -76,7 +75,7 @@ export class Account {
     }
     if (progress?.complete && progress.usage !== null) {
       attempt.abort();
-      this.enter(attempt, progress.usage, 'provider');
+      this.#enter(attempt, progress.usage, 'provider');
     } else this.#await(attempt, this.#late.leave(attempt, policy));
     return true;
   }
@@ -85,13 +84,13 @@ export class Account {
     this.#pending.push(
       finding.then(({ usage, source }) => {
         if (usage === null) attempt.admission?.settle(0);
-        else this.enter(attempt, usage, source);
+        else this.#enter(attempt, usage, source);
       }),
     );
   }
 
   /** The same for an attempt whose end told nothing of it: now its observer and its admission are told. */
-  enter(attempt: Attempt, usage: Usage, source: UsageSource): void {
+  #enter(attempt: Attempt, usage: Usage, source: UsageSource): void {
     attempt.admission?.settle(promptTokens(usage) + completionTokens(usage));
     attempt.observed?.used(tokenUsage(usage), source);
     this.add(attempt.planned, usage, source);
@@ -116,6 +115,16 @@ export class Account {
       marketCostUsd: sumUsd(this.#billed.map(({ costUsd: cost }) => cost)),
     };
   }
+}
+
+export function tokenUsage(usage: Usage): TokenUsage {
+  return {
+    promptTokens: promptTokens(usage),
+    completionTokens: completionTokens(usage),
+    cacheReadTokens: usage.cacheRead,
+    cacheWriteTokens: usage.cacheWrite,
+    reasoningTokens: usage.reasoning,
+  };
 }
 
 /** The least certain first. */

@@ -106,7 +106,7 @@ describe('a whole answer, asked for while another endpoint is left', () => {
       const running = ask(await endpoints([[script], [answers(200, completion('all of it'))]], { timeouts }));
       const outcome = await running.settled;
       assert.equal(contentOf(running), 'all of it');
-      assert.deepEqual([outcome.error, outcome.attempts, outcome.streamed], [null, 2, false]);
+      assert.deepEqual([outcome.error, outcome.attempts, running.sink.openedBy], [null, 2, null]);
       assert.deepEqual(running.health.told, ['a0:up began', `a0:up ${failure}`, 'a1:up began', 'a1:up answered']);
       // The last one left is asked for what the client asked for.
       assert.deepEqual([asked(first()), asked(second())], [[true], [false]]);
@@ -129,7 +129,7 @@ describe('a whole answer, asked for while another endpoint is left', () => {
     assert.deepEqual([metadata.gateway.cost, metadata.gateway.usageSource], ['0.00006', 'provider']);
     assert.equal(metadata.gateway.routing.attempts[0].success, true);
     assert.equal(usage.total_tokens, 15);
-    assert.deepEqual([outcome.costUsd, outcome.usage?.completionTokens], ['0.00006', 5]);
+    assert.deepEqual([outcome.accounted?.costUsd, outcome.usage?.completionTokens], ['0.00006', 5]);
     assert.equal(running.sink.answeredBy, 'a0');
     assert.equal(typeof running.health.outcomes[0]?.ttftMs, 'number');
     const { stream, stream_options } = bodyOf(first().requests[0] ?? '');

@@ -1,9 +1,9 @@
-import { completionTokens, promptTokens, type Usage } from '../chat/index.ts';
+import { completionTokens, promptTokens } from '../chat/index.ts';
 import type { AnswerMetadata, ChatAnswer, EncodedRequest, StreamProgress } from '../dialects/index.ts';
 import type { GatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
-import type { AttemptObservation, TokenUsage } from '../telemetry/index.ts';
-import type { BilledAttempt } from './account.ts';
+import type { AttemptObservation } from '../telemetry/index.ts';
+import { type BilledAttempt, tokenUsage } from './account.ts';
 import type { Attempt } from './attempt.ts';
 import { reportAttempt } from './health-report.ts';
 import { type AttemptRecord, metadataJson } from './metadata.ts';
@@ -152,16 +152,6 @@ export class AttemptLog {
     const isAsked = typeof asked === 'string' || providerOptions?.gateway?.serviceTier !== undefined;
     return this.#serviceTier === 'default' && !isAsked ? null : this.#serviceTier;
   }
-}
-
-export function tokenUsage(usage: Usage): TokenUsage {
-  return {
-    promptTokens: promptTokens(usage),
-    completionTokens: completionTokens(usage),
-    cacheReadTokens: usage.cacheRead,
-    cacheWriteTokens: usage.cacheWrite,
-    reasoningTokens: usage.reasoning,
-  };
 }
 
 function originOf(url: string): string {

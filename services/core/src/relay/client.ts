@@ -1,25 +1,33 @@
 import type { GatewayError } from '../errors/index.ts';
-import type { RelaySink, Timing } from './sink.ts';
+import type { AttemptLog } from './attempt-log.ts';
+import type { RelaySink } from './sink.ts';
 
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
 
 /** The client's side of a relay: one stream that is opened once, or one answer, and a client that may not keep up. */
 export class Client {
   readonly #sink: RelaySink;
-  readonly #timing: () => Timing;
+  readonly #log: AttemptLog;
+  /** Headers of a stream have gone out: what fails from now on is told in it. */
   #opened = false;
+  #firstContentAt: number | null = null;
   #paused = false;
   #lastWriteAt = performance.now();
 
-  /** `timing` is asked when the headers go out. */
-  constructor(sink: RelaySink, timing: () => Timing) {
+  /** `log` says where the time went until the headers go out. */
+  constructor(sink: RelaySink, log: AttemptLog) {
     this.#sink = sink;
-    this.#timing = timing;
+    this.#log = log;
   }
 
-  /** A stream has begun: what fails from now on is told in it. */
-  get opened(): boolean {
-    return this.#opened;
+  /** It has some of the answer, or all of it, and nothing of that can be taken back. */
+  get committed(): boolean {
+    return this.#firstContentAt !== null;
+  }
+
+  /** `performance.now()`. */
+  get firstContentAt(): number | null {
+    return this.#firstContentAt;
   }
 
   /** It does not take bytes now. */
@@ -40,10 +48,16 @@ export class Client {
     return true;
   }
 
-  open(provider: string | null): void {
+  /** Content follows at once. */
+  commit(provider: string): void {
+    this.#firstContentAt ??= performance.now();
+    this.#open(provider);
+  }
+
+  #open(provider: string | null): void {
     if (this.#opened) return;
     this.#opened = true;
-    this.#sink.openStream(provider, this.#timing());
+    this.#sink.openStream(provider, this.#log.timing());
   }
 
   /** Returns whether it takes more; after false the provider has to be paused. */
@@ -56,7 +70,7 @@ export class Client {
   }
 
   keepAlive(): boolean {
-    this.open(null);
+    this.#open(null);
     return this.write(KEEP_ALIVE);
   }
 
@@ -65,12 +79,13 @@ export class Client {
   }
 
   answer(body: Buffer, provider: string): void {
-    this.#sink.answer(body, provider, this.#timing());
+    this.#firstContentAt = performance.now();
+    this.#sink.answer(body, provider, this.#log.timing());
   }
 
   /** Whatever was begun ends with this error. */
   fail(error: GatewayError): void {
     if (this.#opened) this.#sink.endStream(Buffer.from(`data: ${JSON.stringify(error.toBody())}\n\n`));
-    else this.#sink.refuse(error, this.#timing());
+    else this.#sink.refuse(error, this.#log.timing());
   }
 }

@@ -91,11 +91,11 @@ describe('Relay', () => {
       assert.deepEqual([id, name, choices[0].message.content], ['gen_01K8KPJ0FZA7172X6CSGNZGDWY', 'm', 'Hello']);
       assert.equal(choices[0].message.provider_metadata.gateway.cost, '0.00006');
       assert.deepEqual(
-        [outcome.error, outcome.provider, outcome.model, outcome.attempts, outcome.streamed],
-        [null, 'm0', 'm', 1, false],
+        [outcome.error, outcome.provider, outcome.model, outcome.attempts, sink.openedBy],
+        [null, 'm0', 'm', 1, null],
       );
       assert.deepEqual(
-        [outcome.costUsd, outcome.usage?.promptTokens, outcome.usage?.completionTokens],
+        [outcome.accounted?.costUsd, outcome.usage?.promptTokens, outcome.usage?.completionTokens],
         ['0.00006', 10, 5],
       );
       assert.equal(sink.answeredBy, 'm0');
@@ -109,7 +109,7 @@ describe('Relay', () => {
       const { sink, settled } = await relay([[says('Hello')]]);
       const outcome = await settled;
       assert.deepEqual([sink.openedBy, sink.content, sink.frames.at(-1), sink.ended], ['m0', 'Hello', '[DONE]', true]);
-      assert.deepEqual([outcome.error, outcome.streamed, outcome.costUsd], [null, true, '0.00006']);
+      assert.deepEqual([outcome.error, outcome.accounted?.costUsd], [null, '0.00006']);
       assert.ok(outcome.firstContentAt);
     });
 
@@ -494,7 +494,8 @@ describe('Relay', () => {
     it('that got a comment hears of a failure in the stream', async () => {
       const late: Script = (socket) => void setTimeout(() => fails(400)(socket, ''), 60);
       const { sink, settled } = await relay([[late]], { request: { keepAliveMs: 25 } });
-      assert.equal((await settled).streamed, true);
+      await settled;
+      assert.equal(sink.openedBy, '');
       assert.equal(sink.errorFrame?.message, 'said 400');
       assert.equal(sink.error, null);
     });

@@ -1,31 +1,21 @@
-import type { EndpointEntry } from '../catalog/index.ts';
-import type { ChatRequest, Usage } from '../chat/index.ts';
-import {
-  type ChatAnswer,
-  type Dialect,
-  type EncodedRequest,
-  findDialect,
-  type StreamDecoder,
-  type StreamProgress,
-  Transcript,
-} from '../dialects/index.ts';
+import type { Usage } from '../chat/index.ts';
+import { type ChatAnswer, findDialect, type StreamProgress } from '../dialects/index.ts';
 import { GatewayError, toGatewayError } from '../errors/index.ts';
 import type { PlannedAttempt } from '../routing/index.ts';
-import { Account, type BilledAttempt } from './account.ts';
-import { AssembledOutput, askWhole, refusesStream, streamEnded, watched } from './assembled-output.ts';
-import { Attempt, type AttemptOwner } from './attempt.ts';
-import { AttemptLog, tokenUsage } from './attempt-log.ts';
-import { type AttemptOutput, HeldOutput } from './attempt-output.ts';
+import { Account, type BilledAttempt, tokenUsage } from './account.ts';
+import { askWhole, streamEnded } from './assembled-output.ts';
+import type { Attempt, AttemptOwner } from './attempt.ts';
+import { AttemptLog } from './attempt-log.ts';
 import { Client } from './client.ts';
 import type { Clocks, Due } from './clocks.ts';
+import { Departure } from './departure.ts';
+import { Failover, type Next } from './failover.ts';
 import { deadlineExceeded, emptySuccess, noFirstToken, refusedByok, stalled, unsupportedDialect } from './failures.ts';
 import type { FrameBuffer } from './frame-buffer.ts';
 import { LimitTimer } from './limit-timer.ts';
-import { LEAST_TIME_MS, MAX_ATTEMPTS } from './policy.ts';
-import { Preparation, targetOf } from './preparation.ts';
-import { type Continuation, Recovery } from './recovery.ts';
-import type { AttemptAdmission, RelayRequest } from './request.ts';
-import { Route } from './route.ts';
+import { newAttempt } from './new-attempt.ts';
+import { LEAST_TIME_MS } from './policy.ts';
+import type { RelayRequest } from './request.ts';
 import type { RelaySink } from './sink.ts';
 
 /**
@@ -35,34 +25,26 @@ import type { RelaySink } from './sink.ts';
 export class Relay implements AttemptOwner {
   readonly #request: RelayRequest;
   readonly #client: Client;
-  readonly #preparation: Preparation;
   readonly #log: AttemptLog;
   readonly #account: Account;
-  readonly #route: Route;
+  readonly #failover: Failover;
+  readonly #departure: Departure;
   readonly #timer = new LimitTimer(
     () => this.#clocks(),
     (due) => this.#onDue(due),
   );
   #attempt: Attempt | null = null;
-  #committed = false;
-  /** Set once a stream broke behind content. */
-  #recovery: Recovery | null = null;
-  /** Whose refusal of a stream is being put to the test: a request may be wrong either way. */
-  #refusedStream: EndpointEntry | null = null;
-  /** The attempt under way was given the beginning of its answer. */
-  #prefilled = false;
   #settled = false;
-  #firstContentAt: number | null = null;
   /** Runs while the next attempt has to wait. */
   #waiting: NodeJS.Timeout | null = null;
 
   constructor(request: RelayRequest, sink: RelaySink) {
     this.#request = request;
-    this.#preparation = new Preparation(request);
     this.#log = new AttemptLog(request);
+    this.#client = new Client(sink, this.#log);
     this.#account = new Account(request.lateUsage);
-    this.#route = new Route(request.plan);
-    this.#client = new Client(sink, () => this.#log.timing());
+    this.#failover = new Failover(request, this.#log);
+    this.#departure = new Departure(request, this.#log, this);
   }
 
   start(): void {
@@ -84,107 +66,23 @@ export class Relay implements AttemptOwner {
     if (this.#client.drained()) this.#attempt?.resume();
   }
 
-  get #timeoutMs(): number {
-    return this.#committed ? this.#request.timeoutMs : this.#request.answerWithinMs;
-  }
-
-  get #deadlineAt(): number {
-    return this.#request.startedAt + this.#timeoutMs;
-  }
-
   #begin(): void {
     if (this.#settled) return;
     this.#waiting = null;
-    const planned = this.#route.current;
+    const { planned } = this.#failover;
     this.#log.begin(planned);
     const { provider } = planned.endpoint;
     const dialect = findDialect(provider.dialect);
     if (!dialect) {
       const error = unsupportedDialect(provider.name, provider.dialect);
       this.#log.end(null, error, error.type);
-      this.#next(error);
+      this.#follow(this.#failover.afterFailure(null, error, this.#deadlineAt));
       return;
     }
-    const continuation = this.#recovery?.continuation(dialect, planned) ?? null;
-    const chat = continuation?.chat ?? this.#asked(planned);
-    const attempt = this.#newAttempt(planned, dialect, chat, continuation);
+    const attempt = newAttempt(this, this.#request, this.#failover, dialect);
     this.#attempt = attempt;
-    this.#prefilled = continuation?.prefilled === true;
     this.#timer.arm();
-    try {
-      const prepared = this.#preparation.prepare(dialect, planned, chat);
-      if (prepared instanceof Promise) {
-        prepared.then(
-          (encoded) => this.#send(attempt, encoded),
-          (thrown: unknown) => this.failed(attempt, toGatewayError(thrown)),
-        );
-      } else this.#send(attempt, prepared);
-    } catch (thrown) {
-      this.failed(attempt, toGatewayError(thrown));
-    }
-  }
-
-  /** The request, as an endpoint gets it that does not go on with a broken stream. */
-  #asked(planned: PlannedAttempt): ChatRequest {
-    const { chat } = this.#request;
-    const { endpoint } = planned;
-    return this.#firstTokenBinds(planned) && endpoint !== this.#refusedStream ? watched(chat, endpoint) : chat;
-  }
-
-  /** Another endpoint could take over from one that is silent, or the client set a limit of its own. */
-  #firstTokenBinds({ firstTokenBinds }: PlannedAttempt): boolean {
-    return firstTokenBinds || (this.#route.hasAlternative && this.#log.count < MAX_ATTEMPTS);
-  }
-
-  /** Where an attempt's events are decoded, and where its frames or its answer go. */
-  #newAttempt(
-    planned: PlannedAttempt,
-    dialect: Dialect,
-    asked: ChatRequest,
-    continuation: Continuation | null,
-  ): Attempt {
-    const { generationId, created } = this.#request;
-    const { stream, includeUsage, choices } = asked;
-    const context = { generationId, model: planned.model.id, created, target: targetOf(planned) };
-    const said = stream ? new Transcript() : null;
-    const decoder = stream ? dialect.streamDecoder({ ...context, includeUsage, choices, transcript: said }) : null;
-    return new Attempt(this, {
-      planned,
-      dialect,
-      asked,
-      output: decoder && (continuation?.output(decoder) ?? this.#output(decoder, said)),
-      said,
-      decodeAnswer: (body) => dialect.decodeChat(body, context),
-    });
-  }
-
-  /** Where the frames go of a stream that is nobody's continuation. */
-  #output(decoder: StreamDecoder, said: Transcript | null): AttemptOutput {
-    if (!this.#request.chat.stream) return new AssembledOutput(decoder);
-    return new HeldOutput(decoder, this.#recoverable ? said : null);
-  }
-
-  #send(attempt: Attempt, encoded: EncodedRequest): void {
-    if (this.#settled || attempt !== this.#attempt) return;
-    const { admitAttempt } = this.#request;
-    const admitted = attempt.planned.credentialType === 'system' ? (admitAttempt?.(attempt.planned) ?? null) : null;
-    if (admitted instanceof Promise) void admitted.then((later) => this.#dispatch(attempt, encoded, later));
-    else this.#dispatch(attempt, encoded, admitted);
-  }
-
-  #dispatch(attempt: Attempt, encoded: EncodedRequest, admitted: AttemptAdmission | GatewayError | null): void {
-    if (admitted instanceof GatewayError) {
-      this.failed(attempt, admitted);
-      return;
-    }
-    if (this.#settled || attempt !== this.#attempt) {
-      admitted?.settle(0);
-      return;
-    }
-    attempt.admission = admitted;
-    const headers = this.#log.send(attempt, encoded);
-    const { connectMs } = attempt.planned.endpoint.timeouts;
-    attempt.start(this.#request.pools, { ...encoded, headers, connectMs });
+    this.#departure.begin(attempt);
   }
 
   frames(attempt: Attempt, frames: FrameBuffer): void {
@@ -200,69 +98,54 @@ export class Relay implements AttemptOwner {
       return;
     }
     if (bytes !== null) {
-      if (!flowed) this.#commit(attempt);
-      this.#write(bytes);
+      if (!flowed) this.#client.commit(attempt.planned.endpoint.provider.name);
+      if (!this.#client.write(bytes)) this.#attempt?.pause();
     }
     if (output.flowing !== flowed || output.decoder.progress.complete) this.#timer.arm();
-  }
-
-  #commit(attempt: Attempt): void {
-    this.#committed = true;
-    this.#firstContentAt ??= performance.now();
-    this.#client.open(attempt.planned.endpoint.provider.name);
-  }
-
-  #write(bytes: Buffer): void {
-    if (!this.#client.write(bytes)) this.#attempt?.pause();
   }
 
   succeeded(attempt: Attempt, frames: FrameBuffer): void {
     const { output } = attempt;
     if (this.#settled || attempt !== this.#attempt || output === null) return;
     const { progress } = output.decoder;
-    const fault = output.fault?.(frames) ?? (this.#isEmpty(progress) ? emptySuccess() : null);
+    const { endpoint } = attempt.planned;
+    const fault = output.fault?.(frames) ?? (this.#failover.isWorthAnother(progress) ? emptySuccess() : null);
     if (fault !== null) {
       this.failed(attempt, fault);
       return;
     }
-    if (this.#recovery !== null) this.#log.resumed = true;
+    if (this.#failover.isRecovering) this.#log.resumed = true;
     const billed = this.#finishAttempt(attempt, progress);
     const last = output.end(this.#log.metadata(billed), frames);
-    if (output.whole) this.#answerWith(attempt, last);
+    if (output.whole) this.#client.answer(last, endpoint.provider.name);
     else {
-      this.#commit(attempt);
+      this.#client.commit(endpoint.provider.name);
       this.#client.end(last);
     }
-    streamEnded(attempt.planned.endpoint, { whole: output.whole === true, usageTold: progress.usage !== null });
+    streamEnded(endpoint, { whole: output.whole === true, usageTold: progress.usage !== null });
     if (progress.usage === null) this.#account.untold(attempt);
     this.#settle(null, billed, false);
   }
 
   answered(attempt: Attempt, answer: ChatAnswer): void {
     if (this.#settled || attempt !== this.#attempt) return;
-    if (this.#isEmpty(answer)) {
+    if (this.#failover.isWorthAnother(answer)) {
       this.failed(attempt, emptySuccess(), answer.usage);
       return;
     }
     const { endpoint } = attempt.planned;
     // It does not stream, and its next answer may take longer than a first token.
-    if (attempt.output !== null || endpoint === this.#refusedStream) askWhole(endpoint);
+    if (attempt.output !== null || this.#failover.isStreamRefusedBy(endpoint)) askWhole(endpoint);
     const billed = this.#finishAttempt(attempt, answer);
-    this.#answerWith(attempt, answer.render(this.#log.metadata(billed)));
+    this.#client.answer(answer.render(this.#log.metadata(billed)), endpoint.provider.name);
     if (answer.usage === null) this.#account.untold(attempt, answer);
     this.#settle(null, billed, false);
   }
 
-  #answerWith(attempt: Attempt, body: Buffer): void {
-    this.#firstContentAt = performance.now();
-    this.#client.answer(body, attempt.planned.endpoint.provider.name);
-  }
-
-  /** Nothing said and nothing to explain it: worth another try while there is somewhere to try (DESIGN 6). */
-  #isEmpty({ hasContent, finishReasons }: Pick<StreamProgress, 'hasContent' | 'finishReasons'>): boolean {
-    if (hasContent || this.#committed || !this.#route.hasAnother || this.#log.count >= MAX_ATTEMPTS) return false;
-    const tried = this.#route.failures.some(({ failure }) => failure === 'empty_success');
-    return !tried && finishReasons.every((reason) => reason === 'stop');
+  /** The attempt has answered; returns what that cost, if its provider says so. */
+  #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer): BilledAttempt | null {
+    this.#log.end(attempt, null, null, { result, later: result.usage === null });
+    return result.usage === null ? null : this.#account.add(attempt.planned, result.usage, 'provider');
   }
 
   /** `told`: what its provider says it used all the same. */
@@ -275,85 +158,27 @@ export class Relay implements AttemptOwner {
   #end(attempt: Attempt, error: GatewayError, later: boolean): void {
     this.#log.end(attempt, error, error.failure ?? error.type, { later });
     this.#attempt = null;
-    if (this.#committed) this.#broke(attempt, error);
-    else if (attempt.output?.whole && refusesStream(error) && this.#log.count < MAX_ATTEMPTS) {
-      // The client has asked for no stream: the request stands.
-      this.#refusedStream = attempt.planned.endpoint;
-      this.#begin();
-    } else this.#next(error);
+    const deadlineAt = this.#deadlineAt;
+    this.#follow(
+      this.#client.committed
+        ? this.#failover.afterBreak(attempt, error, deadlineAt)
+        : this.#failover.afterFailure(attempt, error, deadlineAt),
+    );
   }
 
-  /** Another endpoint could go on where a stream breaks: what is said has to be written down. */
-  get #recoverable(): boolean {
-    const { resume } = this.#request;
-    return resume !== 'off' && (resume === 'always' || this.#route.hasAlternative) && this.#log.count < MAX_ATTEMPTS;
-  }
-
-  /** A stream broke behind content that the client has: somebody goes on with it, or all that is left is to say so. */
-  #broke({ planned, output }: Attempt, error: GatewayError): void {
-    const recovering = this.#recovery !== null;
-    this.#recovery ??= Recovery.of(this.#request, output?.transcript ?? null, planned, error);
-    const recovery = this.#recovery;
-    if (recovery === null) this.#giveUp(error);
-    else if (recovering && error.failure === 'content_filter') this.#giveUp(error);
-    else if (!recovery.possible || error.failure === undefined) this.#giveUp(recovery.brokenBy);
-    else if (this.#prefilled && error.failure === 'bad_request' && recovery.refused(planned.endpoint.key)) {
-      if (this.#log.count < MAX_ATTEMPTS) this.#begin();
-      else this.#giveUp(recovery.brokenBy);
-    } else this.#goOn(recovery, error, recovering && output?.flowing === false);
-  }
-
-  /** `afresh`: nothing of the failed attempt has been sent, so that it fails as one before any content does. */
-  #goOn(recovery: Recovery, error: GatewayError, afresh: boolean): void {
-    const now = performance.now();
-    const circumstances = { attempts: this.#log.count, now, deadlineAt: this.#deadlineAt, random: Math.random() };
-    // One endpoint's refusal of the request says nothing of the next one: another has taken it.
-    const ordinary = afresh && error.failure !== 'bad_request';
-    const waitMs = ordinary ? this.#route.after(error, circumstances) : this.#route.leave(error, circumstances);
-    if (waitMs !== null) {
-      this.#beginIn(waitMs);
-      return;
-    }
-    const lastResort = this.#log.count < MAX_ATTEMPTS ? recovery.lastResort() : null;
-    if (lastResort === null) this.#giveUp(recovery.brokenBy);
+  #follow(next: Next): void {
+    if (next instanceof GatewayError) this.#giveUp(next);
+    else if (next === 0) this.#begin();
     else {
-      this.#route.returnTo(lastResort);
-      this.#begin();
+      this.#log.wait();
+      this.#waiting = setTimeout(() => this.#begin(), next);
+      this.#timer.arm();
     }
-  }
-
-  /** What follows a failed attempt from which nothing has been sent. */
-  #next(error: GatewayError): void {
-    const now = performance.now();
-    const waitMs = this.#route.after(error, {
-      attempts: this.#log.count,
-      now,
-      deadlineAt: this.#deadlineAt,
-      random: Math.random(),
-    });
-    if (waitMs === null) this.#giveUp(this.#route.finalError(now));
-    else this.#beginIn(waitMs);
-  }
-
-  #beginIn(waitMs: number): void {
-    if (waitMs === 0) {
-      this.#begin();
-      return;
-    }
-    this.#log.wait();
-    this.#waiting = setTimeout(() => this.#begin(), waitMs);
-    this.#timer.arm();
   }
 
   #giveUp(error: GatewayError): void {
     this.#client.fail(error);
     this.#settle(error, null, false);
-  }
-
-  /** The attempt has answered; returns what that cost, if its provider says so. */
-  #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer): BilledAttempt | null {
-    this.#log.end(attempt, null, null, { result, later: result.usage === null });
-    return result.usage === null ? null : this.#account.add(attempt.planned, result.usage, 'provider');
   }
 
   #settle(error: GatewayError | null, answered: BilledAttempt | null, clientAborted: boolean): void {
@@ -370,15 +195,22 @@ export class Relay implements AttemptOwner {
       attempts: count,
       endedAt: performance.now(),
       gatewayMs: this.#log.timing().gatewayMs,
-      firstContentAt: this.#firstContentAt,
+      firstContentAt: this.#client.firstContentAt,
       usage: answered === null ? null : tokenUsage(answered.usage),
-      costUsd: answered?.costUsd ?? null,
-      streamed: this.#client.opened,
       resumed: this.#log.resumed,
     };
     this.#request.observation.answered();
     const account = this.#account;
     account.whenKnown(() => this.#request.onSettled({ ...ended, billed: account.billed, accounted: account.sum() }));
+  }
+
+  get #timeoutMs(): number {
+    const { timeoutMs, answerWithinMs } = this.#request;
+    return this.#client.committed ? timeoutMs : answerWithinMs;
+  }
+
+  get #deadlineAt(): number {
+    return this.#request.startedAt + this.#timeoutMs;
   }
 
   #clocks(): Clocks {
@@ -398,7 +230,7 @@ export class Relay implements AttemptOwner {
       flowing: attempt?.output?.flowing ?? false,
       complete: attempt?.output?.decoder.progress.complete ?? false,
       paused,
-      firstTokenBinds: attempt !== null && this.#firstTokenBinds(attempt.planned),
+      firstTokenBinds: attempt !== null && this.#failover.firstTokenBinds(attempt.planned),
     };
   }
 

@@ -45,13 +45,10 @@ export interface RelayOutcome {
   readonly endedAt: number;
   /** Of the answer as the client has it, whole; null where it has none, or only a part. */
   readonly usage: TokenUsage | null;
-  readonly costUsd: string | null;
   /** All attempts that cost something: also such as broke, or went on without their client. */
   readonly billed: readonly BilledAttempt[];
   /** Their sum: what is accounted. */
   readonly accounted: Accounted | null;
-  /** A stream had been opened: the error, if any, went out as a frame. */
-  readonly streamed: boolean;
   /** A broken stream was taken up by another attempt. */
   readonly resumed: boolean;
 }

@@ -265,10 +265,10 @@ describe('an attempt that fails', () => {
 
   it('behind content that its client has, has used that', async () => {
     const running = run(pools, [served([await provider(cut)])]);
-    const { error, usage: answered, costUsd, accounted } = await running.settled;
+    const { error, usage: answered, accounted } = await running.settled;
     assert.equal(error?.failure, 'stream_broken');
     assert.equal(running.sink.errorFrame?.code, 'stream_broken');
-    assert.deepEqual([answered, costUsd], [null, null]);
+    assert.equal(answered, null);
     assert.deepEqual([accounted?.usage, accounted?.source], [usage(PROMPT, 8), 'estimated']);
     assert.deepEqual(running.observed[0]?.used?.usage, usage(PROMPT, 8));
   });
@@ -278,9 +278,9 @@ describe('an attempt that fails', () => {
     const running = run(pools, [served([await provider(cut), await provider(again)])], {
       request: { metadataAtTop: true },
     });
-    const { error, usage: answered, costUsd, accounted, billed, resumed } = await running.settled;
+    const { error, usage: answered, accounted, billed, resumed } = await running.settled;
     assert.deepEqual([error, resumed], [null, true]);
-    assert.deepEqual([answered, costUsd], [TOLD, '0.00006']);
+    assert.deepEqual(answered, TOLD);
     assert.deepEqual(billed.map(({ source, costUsd: cost }) => [source, cost]).toSorted(), [
       ['estimated', '0.000088'],
       ['provider', '0.00006'],
@@ -373,8 +373,8 @@ describe('a provider that does not say what an answer used', () => {
     const from = await provider((socket) => void socket.write(untold));
     const body = { stream_options: { include_usage: true } };
     const running = run(pools, [served([from])], { body });
-    const { usage: answered, accounted, costUsd } = await running.settled;
-    assert.deepEqual([answered, costUsd], [null, null]);
+    const { usage: answered, accounted } = await running.settled;
+    assert.equal(answered, null);
     assert.deepEqual(
       [accounted?.usage, accounted?.source, accounted?.costUsd],
       [usage(PROMPT, 8), 'estimated', '0.000088'],

@@ -3,6 +3,15 @@ import { CHAT_ROUTE, serveChat } from './chat.ts';
 import { allowedOrigin, preflightHeaders } from './cors.ts';
 import { Exchange, methodNotAllowed, notFound } from './exchange.ts';
 import { EXPLAIN_ROUTE, serveExplain } from './explain.ts';
+import {
+  FILE_CONTENT_ROUTE,
+  FILE_ROUTE,
+  serveFile,
+  serveFileContent,
+  serveFileDeletion,
+  serveFileList,
+} from './file-routes.ts';
+import { FILES_ROUTE, serveFileUpload } from './file-upload-route.ts';
 import type { Gateway } from './gateway.ts';
 import { serveLive, serveReady } from './health.ts';
 import { serveModel, serveModels } from './models.ts';
@@ -13,9 +22,11 @@ type Serve = (exchange: Exchange, gateway: Gateway, req: HttpRequest) => void;
 
 interface Route {
   readonly pattern: string;
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'del';
   readonly serve: Serve;
 }
+
+const METHOD_NAMES = { get: 'GET', post: 'POST', del: 'DELETE' } as const;
 
 /** Answers `GET /metrics`; gathers the numbers of all processes. */
 export type ServeMetrics = (exchange: Exchange) => void;
@@ -30,6 +41,11 @@ export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeM
     { pattern: '/v1/report', method: 'get', serve: serveReport },
     { pattern: '/v1/models', method: 'get', serve: serveModels },
     { pattern: '/v1/models/*', method: 'get', serve: serveModel },
+    { pattern: FILES_ROUTE, method: 'post', serve: serveFileUpload },
+    { pattern: FILES_ROUTE, method: 'get', serve: serveFileList },
+    { pattern: FILE_ROUTE, method: 'get', serve: serveFile },
+    { pattern: FILE_ROUTE, method: 'del', serve: serveFileDeletion },
+    { pattern: FILE_CONTENT_ROUTE, method: 'get', serve: serveFileContent },
     { pattern: '/health/live', method: 'get', serve: serveLive },
     { pattern: '/health/ready', method: 'get', serve: serveReady },
     { pattern: '/metrics', method: 'get', serve: serveMetrics },
@@ -39,7 +55,10 @@ export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeM
     app[method](pattern, (res, req) => run(res, req, gateway, serve));
     // Some balancers probe with HEAD.
     if (pattern.startsWith('/health/')) app.head(pattern, (res, req) => run(res, req, gateway, serve));
-    const allow = `${method.toUpperCase()}, OPTIONS`;
+  }
+  for (const pattern of new Set(table.map((route) => route.pattern))) {
+    const methods = table.filter((route) => route.pattern === pattern).map(({ method }) => METHOD_NAMES[method]);
+    const allow = [...methods, 'OPTIONS'].join(', ');
     app.any(pattern, (res, req) =>
       run(res, req, gateway, (exchange) => exchange.refuse(methodNotAllowed(exchange.method, allow))),
     );

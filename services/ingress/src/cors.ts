@@ -1,8 +1,8 @@
 /** Cross-origin use from browsers: which origin is answered, and with what (Fetch standard, "CORS protocol"). */
 
-const METHODS = 'GET, POST, OPTIONS';
+const METHODS = 'GET, POST, DELETE, OPTIONS';
 const EXPOSED =
-  'x-request-id, x-generation-id, x-headgate-provider, retry-after, retry-after-ms, x-should-retry, server-timing';
+  'x-request-id, x-generation-id, x-headgate-provider, retry-after, retry-after-ms, x-should-retry, server-timing, content-disposition';
 
 /** The value of `access-control-allow-origin`; '' when this origin may not read the answer. */
 export function allowedOrigin(origin: string, allowed: readonly string[]): string {

@@ -8,6 +8,7 @@ import { serverTiming } from './server-timing.ts';
 
 const NOTHING = Buffer.alloc(0);
 const JSON_TYPE = 'application/json';
+const OCTETS = 'application/octet-stream';
 
 /** What an exchange needs of the process it runs in. */
 export interface ExchangeHost {
@@ -51,6 +52,10 @@ export class Exchange implements RelaySink {
   readonly #res: HttpResponse;
   readonly #host: ExchangeHost;
   readonly #cors: readonly string[];
+  /** The client has to wait with its body. */
+  #bodyPaused = false;
+  /** Told when the client has taken what was sent, or has gone. */
+  #taken: (() => void) | null = null;
   #unsentHead: { readonly provider: string | null; readonly timing: Timing } | null = null;
   #bytes: Buffer = NOTHING;
   #accepted = true;
@@ -95,6 +100,7 @@ export class Exchange implements RelaySink {
     this.#over = true;
     this.#gone = true;
     try {
+      this.#taken?.();
       this.onGone?.();
     } finally {
       this.#host.closed(this);
@@ -113,12 +119,26 @@ export class Exchange implements RelaySink {
     });
   }
 
+  pauseBody(): void {
+    if (this.#over || this.#bodyPaused) return;
+    this.#bodyPaused = true;
+    this.#res.pause();
+  }
+
+  resumeBody(): void {
+    if (!this.#bodyPaused) return;
+    this.#bodyPaused = false;
+    if (!this.#over) this.#res.resume();
+  }
+
   answerJson(status: number, body: string | Buffer, headers: readonly string[] = []): void {
     this.answerText(status, body, JSON_TYPE, headers);
   }
 
   answerText(status: number, body: string | Buffer, contentType: string, headers: readonly string[] = []): void {
     if (this.#over) return;
+    // The rest of a body that is not wanted must still come in, or the client would never look for the answer.
+    this.resumeBody();
     this.#res.cork(() => {
       this.#head(status, headers);
       if (status !== 204) this.#res.writeHeader('content-type', contentType);
@@ -134,6 +154,57 @@ export class Exchange implements RelaySink {
     this.#res.writeHeader('content-length', String(bodyBytes));
     if (this.#host.draining) this.#res.writeHeader('connection', 'close');
     this.#res.endWithoutBody();
+  }
+
+  /**
+   * Answers 200 with `total` bytes, no faster than the client takes them. Rejects with what `source` throws before its
+   * first piece; what comes later, or too few bytes, can only end the connection.
+   */
+  async answerBytes(total: number, headers: readonly string[], source: AsyncIterable<Buffer>): Promise<void> {
+    try {
+      for await (const piece of source) {
+        if (this.#over) return;
+        await this.#sendPiece(piece, total, headers);
+      }
+    } catch (thrown) {
+      if (this.status === 0) throw thrown;
+    }
+    if (this.status === 0) this.answerText(200, '', OCTETS, headers);
+    else if (!this.#over) this.#res.close();
+  }
+
+  /** Resolves when the client has taken enough for the next one, or has gone. */
+  #sendPiece(piece: Buffer, total: number, headers: readonly string[]): Promise<void> {
+    const res = this.#res;
+    let start = 0;
+    let went = false;
+    res.cork(() => {
+      if (this.status === 0) {
+        this.#head(200, headers);
+        res.writeHeader('content-type', OCTETS);
+        if (this.#host.draining) res.writeHeader('connection', 'close');
+      }
+      start = res.getWriteOffset();
+      went = this.#tryEnd(piece, total);
+    });
+    if (went) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#taken = resolve;
+      res.onWritable((offset) => {
+        if (this.#taken !== resolve || !this.#tryEnd(piece.subarray(offset - start), total))
+          return this.#taken !== resolve;
+        this.#taken = null;
+        resolve();
+        return true;
+      });
+    });
+  }
+
+  /** False when the client has to take some of it first. */
+  #tryEnd(piece: Buffer, total: number): boolean {
+    const [ok, done] = this.#res.tryEnd(piece, total);
+    if (done) this.#end();
+    return ok || done;
   }
 
   /** `timing` is given where providers were asked. */

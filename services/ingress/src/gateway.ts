@@ -1,5 +1,6 @@
 import type { RoutingTable } from '@headgate/core/catalog';
 import { GatewayError } from '@headgate/core/errors';
+import type { FileStore } from '@headgate/core/files';
 import type { HealthBoard } from '@headgate/core/health';
 import { type KeyTable, OidcVerifier } from '@headgate/core/identity';
 import type { Reports, UsageWriter } from '@headgate/core/ledger';
@@ -25,6 +26,7 @@ export interface GatewayParts {
   readonly limiter: RedisLimiter;
   readonly usage: UsageWriter;
   readonly reports: Reports;
+  readonly files: FileStore;
 }
 
 const RETRY_SOON_MS = 1_000;
@@ -38,6 +40,7 @@ export class Gateway implements ExchangeHost {
   readonly limiter: RedisLimiter;
   readonly usage: UsageWriter;
   readonly reports: Reports;
+  readonly files: FileStore;
   readonly learnedOutput = new LearnedOutput();
   readonly affinity = new AffinityMemory();
   /** What requests used whose client did not stay to the end. */
@@ -49,7 +52,7 @@ export class Gateway implements ExchangeHost {
   #draining = false;
   #idle: (() => void) | null = null;
 
-  constructor({ feed, pools, telemetry, health, limiter, usage, reports }: GatewayParts) {
+  constructor({ feed, pools, telemetry, health, limiter, usage, reports, files }: GatewayParts) {
     this.feed = feed;
     this.pools = pools;
     this.telemetry = telemetry;
@@ -57,6 +60,7 @@ export class Gateway implements ExchangeHost {
     this.limiter = limiter;
     this.usage = usage;
     this.reports = reports;
+    this.files = files;
     this.#oidc = new OidcVerifier([], telemetry.logger);
     feed.onChange(() => this.#changed());
   }

@@ -1,8 +1,9 @@
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { DEFAULT_HEALTH } from '@headgate/core/catalog';
+import { DEFAULT_FILES, DEFAULT_HEALTH } from '@headgate/core/catalog';
 import type { Bootstrap } from '@headgate/core/config';
+import { StoredFiles } from '@headgate/core/files';
 import { HealthBoard } from '@headgate/core/health';
 import { Reports, UsageWriter } from '@headgate/core/ledger';
 import { RedisLimiter } from '@headgate/core/limits';
@@ -28,6 +29,8 @@ import { VERSION } from './version.ts';
 
 /** At the end, providers whose clients have left are listened to for so long; what they have not told by then is estimated. */
 const USAGE_GRACE_MS = 5_000;
+/** Files that have expired, and what uploads left, are removed so often. */
+const SWEEP_FILES_MS = 60_000;
 
 /** One serving process. */
 export class Worker {
@@ -39,6 +42,7 @@ export class Worker {
   readonly #health: HealthBoard;
   readonly #leases: RedisClient;
   readonly #ledger: RedisClient;
+  readonly #blocks: RedisClient;
   readonly #gateway: Gateway;
   readonly #app: TemplatedApp;
   readonly #scrapes = new Map<number, Exchange>();
@@ -79,6 +83,7 @@ export class Worker {
     // Connections of their own: a request's lease must not wait behind a report's long reply.
     this.#leases = createRequestClient(url, 'headgate-ingress-limits');
     this.#ledger = createRequestClient(url, 'headgate-ingress-ledger');
+    this.#blocks = createRequestClient(url, 'headgate-ingress-files');
     const refused = telemetry.metrics.counter(METRIC.limitsRefused);
     const replicaId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
     this.#gateway = new Gateway({
@@ -95,6 +100,12 @@ export class Worker {
       }),
       usage: new UsageWriter(this.#ledger, keys, telemetry.logger),
       reports: new Reports(this.#ledger, keys),
+      files: new StoredFiles({
+        client: this.#blocks,
+        keys,
+        policy: () => this.#feed.current()?.table.files ?? DEFAULT_FILES,
+        log: telemetry.logger,
+      }),
     });
     this.#app = routes(uws.App(), this.#gateway, (exchange) => this.#scrape(exchange));
   }
@@ -115,8 +126,14 @@ export class Worker {
     process.on('SIGTERM', () => void this.#drain());
     await this.#feed.start();
     await Promise.all([this.#health.start(), this.#gateway.limiter.start()]);
+    setInterval(() => this.#sweepFiles(), SWEEP_FILES_MS).unref();
     await this.#listen();
     tell({ type: 'listening' });
+  }
+
+  #sweepFiles(): void {
+    // What fails has been logged, and is tried again.
+    if (this.#feed.redisUp()) this.#gateway.files.sweep().catch(() => undefined);
   }
 
   #endpointKeys(): Iterable<string> {
@@ -175,6 +192,7 @@ export class Worker {
     this.#gateway.oidc.close();
     this.#leases.disconnect();
     this.#ledger.disconnect();
+    this.#blocks.disconnect();
     await Promise.all([this.#feed.stop(), this.#health.stop(), this.#pools.close(), this.#telemetry.shutdown()]);
     process.exit(0);
   }

@@ -142,6 +142,10 @@ describe("Azure OpenAI through OpenAI's SDK", () => {
     const request = { model: 'embedder', input: ['one', 'two'] };
     const { data } = await client.embeddings.create(request);
     assert.deepEqual(data, (await clientOf(simulator).embeddings.create(request)).data);
+    assert.deepEqual(
+      simulator.requests.slice(-2).map(({ items }) => items),
+      [2, 2],
+    );
   });
 
   it("fails with Azure's own statuses and bodies", async () => {

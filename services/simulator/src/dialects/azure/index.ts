@@ -28,8 +28,8 @@ export function azureDialect(): Dialect {
     serves: (path) => path.startsWith('/openai/'),
     steered: (path, body) => {
       const { name, deployment } = operationOf(path) ?? {};
-      const { model, texts } = steeredBody(body, name === 'embeddings');
-      return { model: deployment ?? model, texts };
+      const steered = steeredBody(body, name === 'embeddings');
+      return { ...steered, model: deployment ?? steered.model };
     },
     answer: (exchange, json) => answer(exchange, json, api),
     reject: (exchange, message) => api.refuse(exchange, badRequest(message, null, 'simulator_directive')),

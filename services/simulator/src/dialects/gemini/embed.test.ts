@@ -129,6 +129,20 @@ describe("embeddings through Google's SDK", () => {
     assert.equal((await embed(' a'.repeat(2049), {}, model, vertex)).sdkHttpResponse !== undefined, true);
   });
 
+  it('serves newer Gemini models on Vertex with embedContent', async () => {
+    const path = '/v1/projects/p1/locations/global/publishers/google/models/gemini-embedding-2:embedContent';
+    const { body } = await post(path, {
+      content: { parts: [{ text: 'Rain' }] },
+      embedContentConfig: { outputDimensionality: 8, autoTruncate: false },
+    });
+    const { vectors, tokens } = await others(['Rain'], 8);
+    assert.deepEqual(body.embedding.values, vectors[0]);
+    assert.deepEqual([body.usageMetadata.promptTokenCount, body.truncated], [tokens, false]);
+    await embed('Rain', { outputDimensionality: 8 }, 'gemini-embedding-2', vertex);
+    assert.match(simulator.requests.at(-1)?.path ?? '', /gemini-embedding-2:embedContent$/);
+    assert.deepEqual([simulator.requests.at(-1)?.status, simulator.requests.at(-1)?.items], [200, 1]);
+  });
+
   it('breaks as asked for, in the text, in the model or from outside', async () => {
     await refused(embed(['a', '[[sim status=429 retry-after=2]] b']), /RESOURCE_EXHAUSTED/, 429);
     await refused(embed('a', {}, `${model}+error=overloaded`), /UNAVAILABLE/, 503);

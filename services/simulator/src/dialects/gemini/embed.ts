@@ -14,11 +14,9 @@ export interface EmbedAnswer {
   readonly tokens: number;
 }
 
-/** One text to embed, with the names that its method gives to the settings. */
+/** One text to embed and its settings, as they came. */
 interface Wanted {
   readonly text: string;
-  /** Where it stands in the request, for messages. */
-  readonly place: string;
   readonly dimensions: unknown;
   readonly autoTruncate: unknown;
 }
@@ -44,7 +42,11 @@ function limitsOf(model: string): ModelLimits {
 }
 
 /** Validates as Google does and answers; throws an `ApiError` for what the parser, or then the service, finds wrong. */
-export function embed(body: unknown, method: EmbedMethod, model: string, directives: Directives): EmbedAnswer {
+export function embed(
+  body: unknown,
+  { method, model, host }: { readonly method: EmbedMethod; readonly model: string; readonly host: Host },
+  directives: Directives,
+): EmbedAnswer {
   const violations: FieldViolation[] = [];
   const read = embedParsers[method](body, '', violations);
   if (violations.length > 0 && !directives.lenient) throw invalidFields(violations);
@@ -54,9 +56,7 @@ export function embed(body: unknown, method: EmbedMethod, model: string, directi
   const limits = limitsOf(model);
   const fitted = wanted.map((item) => fitOne(item, limits));
   const tokens = sum(fitted);
-  const usage: { usageMetadata?: UsageMetadata } = directives.nousage
-    ? {}
-    : { usageMetadata: { promptTokenCount: tokens, totalTokenCount: tokens } };
+  const usage = directives.nousage ? {} : { usageMetadata: usageOf(tokens, host) };
   const dimensions = wanted.map((item) => directives.dims ?? dimensionsOf(item.dimensions, limits));
   const embeddings = function* (): Generator<ContentEmbedding> {
     if (directives.empty) return;
@@ -66,7 +66,16 @@ export function embed(body: unknown, method: EmbedMethod, model: string, directi
   if (method === 'batchEmbedContents')
     return { value: { embeddings: [], ...usage }, lists: { embeddings: embeddings() }, tokens };
   const [embedding] = embeddings();
-  return { value: { ...(embedding === undefined ? {} : { embedding }), ...usage }, lists: {}, tokens };
+  const truncated = host === 'vertex' ? { truncated: fitted.some((fit) => fit.truncated) } : {};
+  return { value: { ...(embedding === undefined ? {} : { embedding }), ...usage, ...truncated }, lists: {}, tokens };
+}
+
+/** Google AI Studio has a message of its own for it, EmbeddingUsageMetadata, whose details are spelt differently. */
+function usageOf(tokens: number, host: Host): Pick<UsageMetadata, 'promptTokenCount' | 'totalTokenCount'> {
+  const details = [{ modality: 'TEXT', tokenCount: tokens }];
+  const inStudio = { promptTokenCount: tokens, promptTokenDetails: details };
+  const inVertex = { promptTokenCount: tokens, totalTokenCount: tokens, promptTokensDetails: details };
+  return host === 'studio' ? inStudio : inVertex;
 }
 
 function batchOf({ requests }: JsonObject, model: string): Wanted[] {
@@ -95,7 +104,6 @@ function wantedOf(request: JsonObject, place: string, model: string): Wanted {
   const settings = isObject(config) ? config : {};
   return {
     text: splitText(parts.map(({ text }) => text).join('\n')).rest,
-    place,
     dimensions: settings.outputDimensionality ?? request.outputDimensionality,
     autoTruncate: settings.autoTruncate,
   };
@@ -114,7 +122,7 @@ function predict({ instances, parameters = {} }: JsonObject, model: string, dire
     if (title !== undefined && taskType !== 'RETRIEVAL_DOCUMENT')
       throw badRequest(`title is only applicable to task_type RETRIEVAL_DOCUMENT, at instances[${index}].`);
     const text = splitText(content).rest;
-    return { text, place: `instances[${index}]`, dimensions: outputDimensionality, autoTruncate };
+    return { text, dimensions: outputDimensionality, autoTruncate };
   });
   const fitted = wanted.map((item) => fitOne(item, limits));
   const tokens = sum(fitted);

@@ -151,7 +151,7 @@ export class GeminiApi {
   async #embed(exchange: Exchange, json: unknown, method: EmbedMethod): Promise<void> {
     const { directives, model } = exchange;
     if (directives.error === 'content_filter') throw badRequest('The input was blocked by the safety filters.');
-    const { value, lists, tokens } = embed(json, method, model, directives);
+    const { value, lists, tokens } = embed(json, { method, model, host: this.#host }, directives);
     exchange.bill = billOfInput(tokens);
     await sendJson(exchange, { status: directives.status ?? 200, headers: headersOf(exchange), value, lists });
   }

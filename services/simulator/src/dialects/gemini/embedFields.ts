@@ -13,7 +13,7 @@ const taskTypes = [
   'CODE_RETRIEVAL_QUERY',
 ] as const;
 
-export const taskType = oneOf('TaskType', ...taskTypes);
+const taskType = oneOf('TaskType', ...taskTypes);
 
 /** EmbedContentRequest (API reference: "Embeddings"). */
 const embedContent = message(() => ({

@@ -49,7 +49,7 @@ function texts(content: unknown): string[] {
 }
 
 /** A list of numbers is one list of token ids. */
-export function countInput(input: unknown): number {
+function countInput(input: unknown): number {
   if (!Array.isArray(input)) return input === undefined ? 0 : 1;
   return input.length > 0 && input.every((item) => typeof item === 'number') ? 1 : input.length;
 }

@@ -1,4 +1,13 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import {
+  BATCH_ROUTE,
+  BATCHES_ROUTE,
+  CANCEL_ROUTE,
+  cancelBatch,
+  createBatch,
+  getBatch,
+  listBatches,
+} from './batches/batch-routes.ts';
 import { CHAT_ROUTE, serveChat } from './chat.ts';
 import { allowedOrigin, preflightHeaders } from './cors.ts';
 import { Exchange, methodNotAllowed, notFound } from './exchange.ts';
@@ -46,6 +55,10 @@ export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeM
     { pattern: FILE_ROUTE, method: 'get', serve: serveFile },
     { pattern: FILE_ROUTE, method: 'del', serve: serveFileDeletion },
     { pattern: FILE_CONTENT_ROUTE, method: 'get', serve: serveFileContent },
+    { pattern: BATCHES_ROUTE, method: 'post', serve: createBatch },
+    { pattern: BATCHES_ROUTE, method: 'get', serve: listBatches },
+    { pattern: BATCH_ROUTE, method: 'get', serve: getBatch },
+    { pattern: CANCEL_ROUTE, method: 'post', serve: cancelBatch },
     { pattern: '/health/live', method: 'get', serve: serveLive },
     { pattern: '/health/ready', method: 'get', serve: serveReady },
     { pattern: '/metrics', method: 'get', serve: serveMetrics },

@@ -169,6 +169,7 @@ class ChatCall {
         observation: this.#observation,
         lateUsage: this.#gateway.lateUsage,
         drainAborted,
+        onAnswered: () => this.#admission?.answered(),
         onSettled: (outcome) => this.#settled(chat, request, outcome),
       },
       exchange,

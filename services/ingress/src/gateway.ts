@@ -10,6 +10,7 @@ import { AffinityMemory } from '@headgate/core/routing';
 import type { SnapshotFeed } from '@headgate/core/snapshot';
 import type { Telemetry } from '@headgate/core/telemetry';
 import { Authorizers, type UpstreamPools } from '@headgate/core/upstream';
+import type { BatchDesk } from './batches/batch-routes.ts';
 import type { Exchange, ExchangeHost } from './exchange.ts';
 
 export interface Current {
@@ -27,6 +28,7 @@ export interface GatewayParts {
   readonly usage: UsageWriter;
   readonly reports: Reports;
   readonly files: FileStore;
+  readonly batches: BatchDesk;
 }
 
 const RETRY_SOON_MS = 1_000;
@@ -41,6 +43,7 @@ export class Gateway implements ExchangeHost {
   readonly usage: UsageWriter;
   readonly reports: Reports;
   readonly files: FileStore;
+  readonly batches: BatchDesk;
   readonly learnedOutput = new LearnedOutput();
   readonly affinity = new AffinityMemory();
   /** What requests used whose client did not stay to the end. */
@@ -52,7 +55,7 @@ export class Gateway implements ExchangeHost {
   #draining = false;
   #idle: (() => void) | null = null;
 
-  constructor({ feed, pools, telemetry, health, limiter, usage, reports, files }: GatewayParts) {
+  constructor({ feed, pools, telemetry, health, limiter, usage, reports, files, batches }: GatewayParts) {
     this.feed = feed;
     this.pools = pools;
     this.telemetry = telemetry;
@@ -61,6 +64,7 @@ export class Gateway implements ExchangeHost {
     this.usage = usage;
     this.reports = reports;
     this.files = files;
+    this.batches = batches;
     this.#oidc = new OidcVerifier([], telemetry.logger);
     feed.onChange(() => this.#changed());
   }

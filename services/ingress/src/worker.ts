@@ -1,6 +1,7 @@
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { BatchJobs, BatchStore } from '@headgate/core/batches';
 import { DEFAULT_FILES, DEFAULT_HEALTH } from '@headgate/core/catalog';
 import type { Bootstrap } from '@headgate/core/config';
 import { StoredFiles } from '@headgate/core/files';
@@ -43,6 +44,7 @@ export class Worker {
   readonly #leases: RedisClient;
   readonly #ledger: RedisClient;
   readonly #blocks: RedisClient;
+  readonly #batches: RedisClient;
   readonly #gateway: Gateway;
   readonly #app: TemplatedApp;
   readonly #scrapes = new Map<number, Exchange>();
@@ -84,6 +86,7 @@ export class Worker {
     this.#leases = createRequestClient(url, 'headgate-ingress-limits');
     this.#ledger = createRequestClient(url, 'headgate-ingress-ledger');
     this.#blocks = createRequestClient(url, 'headgate-ingress-files');
+    this.#batches = createRequestClient(url, 'headgate-ingress-batches');
     const refused = telemetry.metrics.counter(METRIC.limitsRefused);
     const replicaId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
     this.#gateway = new Gateway({
@@ -106,6 +109,11 @@ export class Worker {
         policy: () => this.#feed.current()?.table.files ?? DEFAULT_FILES,
         log: telemetry.logger,
       }),
+      batches: {
+        store: new BatchStore(this.#batches, keys),
+        // That Redis is away is told by the feed, and to whoever asks for a batch.
+        jobs: new BatchJobs(this.#batches, keys, () => undefined),
+      },
     });
     this.#app = routes(uws.App(), this.#gateway, (exchange) => this.#scrape(exchange));
   }
@@ -193,6 +201,8 @@ export class Worker {
     this.#leases.disconnect();
     this.#ledger.disconnect();
     this.#blocks.disconnect();
+    await this.#gateway.batches.jobs.close().catch(() => undefined);
+    this.#batches.disconnect();
     await Promise.all([this.#feed.stop(), this.#health.stop(), this.#pools.close(), this.#telemetry.shutdown()]);
     process.exit(0);
   }

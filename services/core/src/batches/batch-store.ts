@@ -73,12 +73,8 @@ export class BatchStore {
     let id = `batch_${ulid()}`;
     if (idempotency !== null) {
       id = await this.#claim(draft.owner, idempotency, id);
-      const existing = await this.get(draft.owner, id);
-      if (existing !== null) {
-        // The first try may have ended before its job was added; adding it twice is adding it once.
-        if (existing.status === 'validating') await add(id);
-        return { batch: existing, isNew: false };
-      }
+      const existing = await this.#existing(draft.owner, id, add);
+      if (existing !== null) return { batch: existing, isNew: false };
     }
     const [seconds] = await this.#client.time();
     const createdAt = Number(seconds);
@@ -94,16 +90,31 @@ export class BatchStore {
     return { batch, isNew: true };
   }
 
+  /** The batch that this idempotency key stands for; null where there is none yet. Rejects and adds as `create`. */
+  async repeated(
+    owner: string,
+    { key, digest }: Idempotency,
+    add: (id: string) => Promise<void>,
+  ): Promise<Batch | null> {
+    const [first, id] = await this.#client.hmget(this.#keys.idempotency(owner, sha256(key)), 'digest', 'id');
+    if (!first || !id) return null;
+    if (first !== digest) throw keyReused();
+    return this.#existing(owner, id, add);
+  }
+
+  async #existing(owner: string, id: string, add: (id: string) => Promise<void>): Promise<Batch | null> {
+    const existing = await this.get(owner, id);
+    // The first try may have ended before its job was added; adding it twice is adding it once.
+    if (existing?.status === 'validating') await add(id);
+    return existing;
+  }
+
   async #claim(owner: string, { key, digest }: Idempotency, id: string): Promise<string> {
     const args = [digest, id, IDEMPOTENCY_S];
     const reply = await CLAIM_IDEMPOTENCY.run(this.#client, [this.#keys.idempotency(owner, sha256(key))], args);
     const [first, known] = reply as [string, string];
     if (first === digest) return known;
-    throw new GatewayError(
-      'unprocessable_entity',
-      'This idempotency key was used for another request. Use a new key, or repeat that request as it was.',
-      { code: 'idempotency_key_reused', param: 'idempotency-key' },
-    );
+    throw keyReused();
   }
 
   /** Null: this owner has no such batch. */
@@ -279,5 +290,12 @@ export class BatchStore {
     return [done === 1, status];
   }
 }
+
+const keyReused = (): GatewayError =>
+  new GatewayError(
+    'unprocessable_entity',
+    'This idempotency key was used for another request. Use a new key, or repeat that request as it was.',
+    { code: 'idempotency_key_reused', param: 'idempotency-key' },
+  );
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

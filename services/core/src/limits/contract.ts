@@ -47,6 +47,8 @@ export interface Gauge {
 /** A request that was let in. Exactly one of `settle` and `release` must be called, once; later calls do nothing. */
 export interface Admission {
   readonly status: LimitStatus;
+  /** The caller has its answer, or has gone: its slots come free, though what was used may still be found out. May be left out. */
+  answered(): void;
   /** The request is over: real use replaces the estimate. */
   settle(actual: Demand): void;
   /** Nothing was used: all of it goes back. */

@@ -13,6 +13,7 @@ export class Grant implements Admission {
   readonly #at: number;
   readonly #onOver: (leases: readonly Lease[]) => void;
   #over = false;
+  #answered = false;
 
   constructor(
     leases: readonly Lease[],
@@ -33,6 +34,15 @@ export class Grant implements Admission {
     return statusOf(this.#leases, this.#at);
   }
 
+  answered(): void {
+    if (this.#over || this.#answered) return;
+    this.#answered = true;
+    const slots = this.#leases.filter(({ unit }) => unit.kind === 'slots');
+    if (slots.length === 0) return;
+    for (const lease of slots) this.#giveBack(lease, lease.unit.need(this.#demand));
+    this.#onOver(slots);
+  }
+
   settle(actual: Demand): void {
     this.#end(actual, false);
   }
@@ -46,13 +56,18 @@ export class Grant implements Admission {
     this.#over = true;
     for (const lease of this.#leases) {
       const { unit } = lease;
+      if (this.#answered && unit.kind === 'slots') continue;
       const taken = unit.need(this.#demand);
       // A request is a request, whatever it used; a slot comes free in any case.
       const used = unused || unit.kind === 'slots' ? 0 : unit.need(actual);
       if (taken === used) continue;
-      if (this.#shared?.has(lease)) lease.giveShare(taken - used);
-      else lease.give(taken - used, this.#at);
+      this.#giveBack(lease, taken - used);
     }
     this.#onOver(this.#leases);
+  }
+
+  #giveBack(lease: Lease, amount: number): void {
+    if (this.#shared?.has(lease)) lease.giveShare(amount);
+    else lease.give(amount, this.#at);
   }
 }

@@ -178,6 +178,25 @@ describe('slots', () => {
     assert.ok(served > 100);
   });
 
+  test('come free with the answer, though what it used is found out later', async () => {
+    const [a] = await start(1);
+    assert.ok(a);
+    const s = subject(name(), { concurrency: 1, tokensPerMinute: 1_000 });
+    const first = (await ask(a, [s], { tokens: 600, money: 0 })) ?? assert.fail();
+    assert.equal(await ask(a, [s], { tokens: 1, money: 0 }), null);
+    first.answered();
+    const second = (await ask(a, [s], { tokens: 300, money: 0 })) ?? assert.fail();
+    assert.equal(await ask(a, [s], { tokens: 1, money: 0 }), null, 'one came free, and not two');
+    first.settle({ tokens: 100, money: 0 });
+    assert.equal(await ask(a, [s], { tokens: 1, money: 0 }), null, 'it came free before');
+    second.release();
+    const third = (await ask(a, [s], { tokens: 850, money: 0 })) ?? assert.fail();
+    third.settle({ tokens: 850, money: 0 });
+    third.answered();
+    assert.ok(await ask(a, [s], { tokens: 1, money: 0 }));
+    assert.equal(await ask(a, [s], { tokens: 1, money: 0 }), null);
+  });
+
   test('of a replica that died are given to others', async () => {
     const [a, b] = await start(2);
     assert.ok(a && b);

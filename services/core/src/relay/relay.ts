@@ -200,6 +200,7 @@ export class Relay implements AttemptOwner {
       resumed: this.#log.resumed,
     };
     this.#request.observation.answered();
+    this.#request.onAnswered?.();
     const account = this.#account;
     account.whenKnown(() => this.#request.onSettled({ ...ended, billed: account.billed, accounted: account.sum() }));
   }

@@ -45,6 +45,8 @@ export interface RelayRequest {
   readonly lateUsage: LateUsage;
   /** What becomes of an attempt whose client has left. */
   readonly drainAborted: DrainPolicy;
+  /** Called once, when the client has its answer, or has gone; at the latest right before `onSettled`. */
+  readonly onAnswered?: () => void;
   /** Called once, when nothing more will be sent or received, and all is known of what was used. */
   readonly onSettled: (outcome: RelayOutcome) => void;
 }

@@ -217,6 +217,15 @@ export class BatchStore {
     return epoch === 0 ? null : { epoch: String(epoch), done: new Set(lines.map(Number)) };
   }
 
+  /** Whether the shard is still to be worked on, and by the worker with this claim. */
+  async holds(id: string, shard: number, { epoch }: ShardClaim): Promise<boolean> {
+    const [[status, sealed], current] = await Promise.all([
+      this.#client.hmget(this.#keys.batch(id), 'status', 'sealed'),
+      this.#client.hget(this.#keys.shard(id, shard), 'epoch'),
+    ]);
+    return status === 'in_progress' && !sealed && current === epoch;
+  }
+
   /** Writes down how a line ended. `status` is the batch's. */
   async commit(
     id: string,

@@ -42,6 +42,8 @@ export interface BatchWorkersOptions {
   readonly runnerOf: (batch: Batch, principal: string | null) => RunLine | null;
   readonly log: Logger;
   readonly lockMs?: number;
+  /** How often lost batches are looked for. */
+  readonly sweepMs?: number;
 }
 
 /** Works batches off: validates them, runs their lines, makes their files, and looks after what got lost. */
@@ -59,7 +61,7 @@ export class BatchWorkers {
 
   constructor(options: BatchWorkersOptions) {
     this.#options = options;
-    const { redisUrl, queueUrl, prefix, log, lockMs = DEFAULT_LOCK_MS } = options;
+    const { redisUrl, queueUrl, prefix, log, lockMs = DEFAULT_LOCK_MS, sweepMs } = options;
     const keys = redisKeys(prefix);
     // Results are large: nothing that has to be quick may wait behind them.
     this.#client = createQueueConnection(redisUrl, 'headgate-embedder-batches');
@@ -85,7 +87,13 @@ export class BatchWorkers {
       worker.on('error', onError);
       worker.on('failed', (job, error) => log.warn('a job of a batch failed', { job: job?.id, reason: error.message }));
     }
-    this.#sweeper = new Sweeper({ store: this.#store, jobs: this.#jobs, files: options.files, log });
+    this.#sweeper = new Sweeper({
+      store: this.#store,
+      jobs: this.#jobs,
+      files: options.files,
+      log,
+      ...(sweepMs && { everyMs: sweepMs }),
+    });
   }
 
   get #policy(): BatchPolicy {

@@ -13,6 +13,8 @@ import {
   type ShardClaim,
 } from '@headgate/core/batches';
 
+const CHECK_MS = 1_000;
+
 /** How a request went: it has its answer, or is to be tried again when so much time has passed. */
 export type LineOutcome = { readonly answer: LineAnswer } | { readonly waitMs: number };
 
@@ -54,6 +56,22 @@ export class ShardRun {
   }
 
   async run(): Promise<ShardOutcome> {
+    const checking = setInterval(() => void this.#check(), CHECK_MS);
+    try {
+      return await this.#run();
+    } finally {
+      clearInterval(checking);
+    }
+  }
+
+  /** A request may take long: what is for nothing ends at once. */
+  async #check(): Promise<void> {
+    const { store, batch, shard, claim } = this.#options;
+    // Without Redis nobody else knows better.
+    if (!(await store.holds(batch.id, shard.number, claim).catch(() => true))) this.#stop.abort();
+  }
+
+  async #run(): Promise<ShardOutcome> {
     const { shard, claim, pieces, longestLine, concurrency } = this.#options;
     const underWay = new Set<Promise<void>>();
     let failed: unknown = null;

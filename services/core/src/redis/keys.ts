@@ -18,6 +18,8 @@ export interface RedisKeys {
   readonly limits: LimitKeys;
   readonly files: FileKeys;
   readonly batches: BatchKeys;
+  /** On the Redis of the queues, which may be another one. */
+  readonly embeds: EmbedKeys;
   /** Under which BullMQ keeps its queues: `<queues>:<queue>:...`. */
   readonly queues: string;
 }
@@ -84,6 +86,17 @@ export interface BatchKeys {
   idempotency(owner: string, digest: string): string;
 }
 
+export interface EmbedKeys {
+  /** Sorted set: embedder -> when it was last seen, milliseconds since the epoch. */
+  readonly embedders: string;
+  /** Hash: a queued chunk of a request: epoch, and once done its `head` (EmbeddingOutcome bytes) and `data`. */
+  chunk(id: string): string;
+  /** Channel: ids of chunks that are done, for the process that waits for them. */
+  done(waiter: string): string;
+  /** Channel: ids of chunks that nobody waits for any more. */
+  readonly cancelled: string;
+}
+
 export interface LedgerKeys {
   /** Stream: UsageBatch bytes in the field `batch`, not yet rolled up. */
   readonly stream: string;
@@ -132,6 +145,12 @@ export function redisKeys(prefix: string): RedisKeys {
       open: `${prefix}:{batches}:open`,
       owned: (owner) => `${prefix}:{batches:${owner}}:all`,
       idempotency: (owner, digest) => `${prefix}:{batches:${owner}}:idempotency:${digest}`,
+    },
+    embeds: {
+      embedders: `${prefix}:{embeds}:embedders`,
+      chunk: (id) => `${prefix}:{embed:${id}}`,
+      done: (waiter) => `${prefix}:{embeds}:done:${waiter}`,
+      cancelled: `${prefix}:{embeds}:cancelled`,
     },
     ledger: {
       stream: `${ledger}:stream`,

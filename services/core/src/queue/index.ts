@@ -1,0 +1,1 @@
+export { type ChunkState, ChunkStore, type StoredResult } from './chunk-store.ts';

@@ -90,6 +90,11 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
    * @generated from field: headgate.v1.BatchSettings batches = 13;
    */
   batches?: BatchSettings | undefined;
+
+  /**
+   * @generated from field: headgate.v1.EmbeddingSettings embeddings = 14;
+   */
+  embeddings?: EmbeddingSettings | undefined;
 };
 
 /**
@@ -97,6 +102,70 @@ export declare type RoutingSnapshot = Message<"headgate.v1.RoutingSnapshot"> & {
  * Use `create(RoutingSnapshotSchema)` to create a new message.
  */
 export declare const RoutingSnapshotSchema: GenMessage<RoutingSnapshot>;
+
+/**
+ * Embeddings of many texts.
+ *
+ * @generated from message headgate.v1.EmbeddingSettings
+ */
+export declare type EmbeddingSettings = Message<"headgate.v1.EmbeddingSettings"> & {
+  /**
+   * @generated from field: headgate.v1.EmbeddingQueueSettings queue = 1;
+   */
+  queue?: EmbeddingQueueSettings | undefined;
+};
+
+/**
+ * Describes the message headgate.v1.EmbeddingSettings.
+ * Use `create(EmbeddingSettingsSchema)` to create a new message.
+ */
+export declare const EmbeddingSettingsSchema: GenMessage<EmbeddingSettings>;
+
+/**
+ * How large requests are worked off by embedders, a call to a provider (a chunk) a job.
+ *
+ * @generated from message headgate.v1.EmbeddingQueueSettings
+ */
+export declare type EmbeddingQueueSettings = Message<"headgate.v1.EmbeddingQueueSettings"> & {
+  /**
+   * Requests of fewer chunks are answered without the queue.
+   *
+   * @generated from field: uint32 min_chunks = 1;
+   */
+  minChunks: number;
+
+  /**
+   * Chunks that one process waits for at one time.
+   *
+   * @generated from field: uint32 max_waiting = 2;
+   */
+  maxWaiting: number;
+
+  /**
+   * How long a result waits to be fetched, in milliseconds.
+   *
+   * @generated from field: uint32 result_ms = 3;
+   */
+  resultMs: number;
+
+  /**
+   * @generated from field: uint32 attempts = 4;
+   */
+  attempts: number;
+
+  /**
+   * Chunks at one time, of one embedder and provider.
+   *
+   * @generated from field: uint32 concurrency = 5;
+   */
+  concurrency: number;
+};
+
+/**
+ * Describes the message headgate.v1.EmbeddingQueueSettings.
+ * Use `create(EmbeddingQueueSettingsSchema)` to create a new message.
+ */
+export declare const EmbeddingQueueSettingsSchema: GenMessage<EmbeddingQueueSettings>;
 
 /**
  * The Batch API.

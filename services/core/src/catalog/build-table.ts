@@ -9,6 +9,7 @@ import {
   type Timeouts,
 } from '@headgate/proto/snapshot';
 import { batchPolicy } from './batch-policy.ts';
+import { embeddingPolicy } from './embedding-policy.ts';
 import { filePolicy } from './file-policy.ts';
 import { limitPolicy, oidcIssuer } from './limit-settings.ts';
 import { modelCard } from './model-card.ts';
@@ -57,6 +58,7 @@ export function toRoutingTable(
     limits: limitPolicy(snapshot.limits, snapshot.onRedisLoss),
     oidc: snapshot.oidc.map(oidcIssuer),
     batches: batchPolicy(snapshot.batches),
+    embeddings: embeddingPolicy(snapshot.embeddings),
     files: filePolicy(snapshot.files, open),
     providers,
     models: new Map(models.map((model) => [model.id, model])),

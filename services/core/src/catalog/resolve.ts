@@ -9,6 +9,7 @@ import {
 } from '@headgate/proto/snapshot';
 import { type Config, ConfigError, configSchema, type Environment } from '../config/index.ts';
 import { batchSettings } from './batch-policy.ts';
+import { embeddingSettings } from './embedding-policy.ts';
 import { fileSettings } from './file-policy.ts';
 import { limitSettings, oidcSettings } from './limit-settings.ts';
 import { builtinModels, configuredModel } from './models.ts';
@@ -54,6 +55,7 @@ export function resolveSnapshot(
     limits: limitSettings(settings),
     oidc: oidcSettings(settings),
     batches: batchSettings(settings),
+    embeddings: embeddingSettings(settings),
     files: fileSettings(settings, seal),
   });
 }

@@ -1,4 +1,5 @@
 import type { BatchPolicy } from './batch-policy.ts';
+import type { EmbeddingPolicy } from './embedding-policy.ts';
 import type { FilePolicy } from './file-policy.ts';
 import type { LimitPolicy, OidcIssuerEntry } from './limit-policy.ts';
 
@@ -14,6 +15,7 @@ export interface RoutingTable {
   readonly limits: LimitPolicy;
   readonly oidc: readonly OidcIssuerEntry[];
   readonly batches: BatchPolicy;
+  readonly embeddings: EmbeddingPolicy;
   readonly files: FilePolicy;
   readonly providers: ReadonlyMap<string, ProviderEntry>;
   /** By public id, `creator/name`. */

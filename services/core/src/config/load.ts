@@ -173,6 +173,7 @@ function readOverrides(env: Environment): Overrides {
     redis: defined({
       url: read('REDIS_URL', redisShape.url),
       prefix: read('HEADGATE_REDIS_PREFIX', redisShape.prefix),
+      queueUrl: read('HEADGATE_QUEUE_REDIS_URL', redisShape.queueUrl),
     }),
     issues,
   };

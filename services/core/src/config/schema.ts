@@ -63,6 +63,13 @@ const redis = mapping({
     .regex(/^[A-Za-z0-9:_.-]+$/, { error: 'letters, digits and : _ . -' })
     .default('hg')
     .describe('Every key in Redis begins with it.'),
+  queueUrl: z
+    .string({ error: REDIS_URL })
+    .regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]+/, { error: REDIS_URL })
+    .optional()
+    .describe(
+      'Where the queues and their results are kept, if not at url: limits then never wait behind large results.',
+    ),
 });
 
 const limit = () => whole('a whole number', 1, 1_000_000_000_000).optional();
@@ -243,6 +250,22 @@ const batches = mapping({
     .describe('Requests of batches at one time, of one embedder.'),
 });
 
+const embeddings = mapping({
+  queue: mapping({
+    minChunks: whole('a whole number', 2, 1_000_000)
+      .default(2)
+      .describe('A request that takes fewer calls to a provider is answered without the queue.'),
+    maxWaiting: whole('a whole number', 1, 1_000_000)
+      .default(10_000)
+      .describe('Calls that one ingress process waits for at one time; requests beyond are refused with 503.'),
+    resultMs: milliseconds().default(120_000).describe('How long a result waits in Redis to be fetched.'),
+    attempts: whole('a whole number', 1, 100).default(6).describe('How often a call is tried whose failure may pass.'),
+    concurrency: whole('a whole number', 1, 1_000)
+      .default(16)
+      .describe('Calls of one embedder to one provider at one time; limits.providers bounds all embedders together.'),
+  }).prefault({}),
+});
+
 const files = mapping({
   store: choice(['redis', 's3']).default('redis').describe('Where the bytes of new files go.'),
   maxFileBytes: whole('a whole number of bytes', 1, 8_589_934_592).default(209_715_200),
@@ -315,6 +338,7 @@ export const configSchema = mapping({
     .prefault({})
     .describe('How long it is known what was used; what is kept already stays for as long as was said then.'),
   batches: batches.prefault({}).describe('The Batch API: how large batches may be, and how fast they run.'),
+  embeddings: embeddings.prefault({}).describe('Large embeddings requests, which embedders work off call by call.'),
   files: files.prefault({}).describe('The Files API: where files are kept, how large and how long.'),
   network: mapping({
     allowPrivateFileUrls: flag()

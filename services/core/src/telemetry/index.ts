@@ -25,6 +25,7 @@ export type {
   AttemptEnd,
   AttemptObservation,
   AttemptStart,
+  JobStart,
   RequestEnd,
   RequestObservation,
   RequestStart,

@@ -21,6 +21,11 @@ export const ATTR = {
   serverPort: 'server.port',
   errorType: 'error.type',
 
+  messagingSystem: 'messaging.system',
+  messagingOperation: 'messaging.operation.type',
+  messagingDestination: 'messaging.destination.name',
+  messagingMessageId: 'messaging.message.id',
+
   operation: 'gen_ai.operation.name',
   provider: 'gen_ai.provider.name',
   requestModel: 'gen_ai.request.model',
@@ -79,6 +84,8 @@ export const ATTR = {
   resumed: 'gateway.stream.resumed',
   limitSubject: 'gateway.limit.subject',
   limitName: 'gateway.limit.name',
+  /** `waiting`, `active` or `delayed`. */
+  jobState: 'headgate.queue.job.state',
 
   /** Set by OpenTelemetry's rule on the one series that takes everything beyond the cardinality limit. */
   overflow: 'otel.metric.overflow',
@@ -321,6 +328,56 @@ export const METRIC = {
     unit: '{request}',
     help: 'Calls that are at an endpoint now, of all processes of this service.',
     labels: ENDPOINT_LABELS,
+  },
+  queueJobs: {
+    name: 'headgate.queue.jobs',
+    kind: 'gauge',
+    unit: '{job}',
+    help: 'Calls of large embeddings requests that are queued: waiting, active or delayed, by provider.',
+    labels: [ATTR.gatewayProvider, ATTR.jobState],
+  },
+  queueJobDuration: {
+    name: 'headgate.queue.job.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Time that an embedder spent on a queued call; one that is tried again counts each time.',
+    labels: [ATTR.gatewayProvider, ATTR.outcome],
+    boundaries: SECONDS,
+  },
+  queueRetries: {
+    name: 'headgate.queue.retries',
+    kind: 'counter',
+    unit: '{job}',
+    help: 'Queued calls that went back to the queue: the provider was busy, or failed in a way that may pass.',
+    labels: [ATTR.gatewayProvider],
+  },
+  queueWaits: {
+    name: 'headgate.queue.waits',
+    kind: 'gauge',
+    unit: '{job}',
+    help: 'Queued calls that processes of this service wait for.',
+    labels: [],
+  },
+  queueRepaired: {
+    name: 'headgate.queue.notifications.repaired',
+    kind: 'counter',
+    unit: '{job}',
+    help: 'Results that were found by looking for them, because word of them was lost.',
+    labels: [],
+  },
+  queueTakenOver: {
+    name: 'headgate.queue.taken_over',
+    kind: 'counter',
+    unit: '{job}',
+    help: 'Queued calls that a waiting process made itself, because no embedder lived or Redis had lost them.',
+    labels: [],
+  },
+  liveEmbedders: {
+    name: 'headgate.embedders.live',
+    kind: 'gauge',
+    unit: '{process}',
+    help: 'Embedders that have said in the last seconds that they live.',
+    labels: [],
   },
   buildInfo: {
     name: 'headgate.build.info',

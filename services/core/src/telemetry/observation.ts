@@ -17,6 +17,19 @@ export interface RequestStart {
   readonly startedAt: number;
 }
 
+/** Work that a request has queued, as the process that does it takes it up: a span of its own, linked to the request's. */
+export interface JobStart {
+  /** Name of the queue. */
+  readonly queue: string;
+  readonly jobId: string;
+  readonly requestId: string;
+  readonly generationId: string | null;
+  /** Of the request; empty without tracing. */
+  readonly traceparent: string;
+  readonly tracestate: string;
+  readonly startedAt: number;
+}
+
 export interface RouteInfo {
   readonly operation: 'chat' | 'embeddings';
   /** Public model id that was asked for. */

@@ -95,16 +95,26 @@ export class ObservedRequest implements RequestObservation {
   }
 }
 
-class ObservedAttempt implements AttemptObservation {
+/** What an attempt needs of the request, or of the job, that makes it. */
+export interface AttemptOwner {
+  readonly recorder: Recorder;
+  readonly spans: RequestSpans | null;
+  readonly route: RouteInfo | null;
+  readonly traceparent: string;
+  readonly tracestate: string;
+  inAttemptsMs: number;
+}
+
+export class ObservedAttempt implements AttemptObservation {
   readonly traceparent: string;
   readonly tracestate: string;
   readonly start: AttemptStart;
-  readonly #request: ObservedRequest;
+  readonly #request: AttemptOwner;
   readonly #startedAt: number;
   readonly #span: Span | null;
   #ended = false;
 
-  constructor(request: ObservedRequest, start: AttemptStart) {
+  constructor(request: AttemptOwner, start: AttemptStart) {
     this.start = start;
     this.#request = request;
     this.#startedAt = performance.now();
@@ -143,7 +153,7 @@ class ObservedAttempt implements AttemptObservation {
   }
 }
 
-function formatTraceparent(context: {
+export function formatTraceparent(context: {
   readonly traceId: string;
   readonly spanId: string;
   readonly traceFlags: number;

@@ -17,7 +17,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { ATTR, genAiProviderName, SPAN_ROUTE } from './names.ts';
-import type { AttemptEnd, AttemptStart, RequestEnd, RequestStart, RouteInfo } from './observation.ts';
+import type { AttemptEnd, AttemptStart, JobStart, RequestEnd, RequestStart, RouteInfo } from './observation.ts';
 import { callerAttributes, requestAttributes } from './request-attributes.ts';
 import type { TraceParent } from './trace-context.ts';
 
@@ -48,6 +48,28 @@ export class RequestTracer {
         [ATTR.httpRoute]: start.route,
         [ATTR.urlPath]: start.path ?? start.route,
         [ATTR.urlScheme]: start.scheme ?? 'http',
+        [ATTR.requestId]: start.requestId,
+      });
+      if (start.generationId !== null) span.setAttribute(ATTR.generationId, start.generationId);
+    }
+    return span;
+  }
+
+  /** A trace of its own, linked to the request that queued the job. */
+  startConsumerSpan(start: JobStart, request: TraceParent | null): Span {
+    const context = request === null ? null : trace.getSpanContext(remoteContext(request, start.tracestate));
+    const options = {
+      kind: SpanKind.CONSUMER,
+      startTime: hrTime(this.#epochNow() + start.startedAt),
+      links: context ? [{ context }] : [],
+    };
+    const span = this.#tracer.startSpan(`process ${start.queue}`, options, ROOT_CONTEXT);
+    if (span.isRecording()) {
+      span.setAttributes({
+        [ATTR.messagingSystem]: 'bullmq',
+        [ATTR.messagingOperation]: 'process',
+        [ATTR.messagingDestination]: start.queue,
+        [ATTR.messagingMessageId]: start.jobId,
         [ATTR.requestId]: start.requestId,
       });
       if (start.generationId !== null) span.setAttribute(ATTR.generationId, start.generationId);
@@ -176,6 +198,13 @@ export class RequestSpans {
     if (end.status >= 500 || (end.errorType !== null && end.status < 400 && !end.clientAborted)) {
       this.#server.setStatus({ code: SpanStatusCode.ERROR });
     }
+    this.#server.end(this.#time(end.endedAt));
+  }
+
+  endedJob(end: RequestEnd): void {
+    this.#server.setAttribute(ATTR.attempts, end.attempts);
+    if (end.provider !== null) this.#server.setAttribute(ATTR.gatewayProvider, end.provider);
+    fail(this.#server, end.errorType);
     this.#server.end(this.#time(end.endedAt));
   }
 

@@ -1,8 +1,10 @@
 /** The set-up of telemetry in a process, and the way in for requests. */
+
+import { ObservedJob } from './job-observation.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { semconvProfile } from './names.ts';
-import type { RequestObservation, RequestStart } from './observation.ts';
+import type { JobStart, RequestObservation, RequestStart } from './observation.ts';
 import { addProcessMetrics } from './process-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { ObservedRequest, type Recorder } from './request-observation.ts';
@@ -30,6 +32,8 @@ export interface Telemetry {
   /** Whether traces are exported. */
   readonly tracing: boolean;
   observe(start: RequestStart): RequestObservation;
+  /** Attempts are spans and count as those of a request; of the job itself nothing but a span is recorded. */
+  observeJob(start: JobStart): RequestObservation;
   /** Sends what is still held, writes the log; resolves within `shutdownMs`, never rejects. */
   shutdown(): Promise<void>;
 }
@@ -91,6 +95,10 @@ class RunningTelemetry implements Telemetry {
 
   observe(start: RequestStart): RequestObservation {
     return new ObservedRequest(this.#recorder, start);
+  }
+
+  observeJob(start: JobStart): RequestObservation {
+    return new ObservedJob(this.#recorder, start);
   }
 
   shutdown(): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyInstance } from '@fastify/busboy';
-import { GatewayError } from '@headgate/core/errors';
+import { GatewayError, toGatewayError } from '@headgate/core/errors';
 import type { FileObject, FileUpload } from '@headgate/core/files';
+import { BodyQueue } from './body-queue.ts';
 import type { Exchange } from './exchange.ts';
 import { readUploadFields, type UploadFields } from './file-fields.ts';
 
@@ -41,6 +42,10 @@ class IncomingFile {
   readonly #resolve: (file: FileObject | null) => void;
   readonly #reject: (error: unknown) => void;
   readonly #fields = new Map<string, string>();
+  readonly #queue = new BodyQueue();
+  #received = false;
+  /** The form has not taken what it was given yet. */
+  #busy = false;
   #stream: Readable | null = null;
   #stored: Promise<FileUpload | null> = Promise.resolve(null);
   #over = false;
@@ -63,7 +68,10 @@ class IncomingFile {
     form.on('fieldsLimit', () => this.#fail(malformed('it has too many fields')));
     form.on('error', () => this.#fail(malformed('it ends before its closing boundary, or is not multipart')));
     form.on('finish', () => void this.#complete());
-    form.on('drain', () => exchange.resumeBody());
+    form.on('drain', () => {
+      this.#busy = false;
+      this.#feed();
+    });
     exchange.onGone = () => this.#fail(null);
     exchange.readBody((chunk, isLast) => this.#onData(chunk, isLast));
   }
@@ -71,9 +79,26 @@ class IncomingFile {
   #onData(chunk: ArrayBuffer, isLast: boolean): void {
     if (this.#over) return;
     try {
-      // The bytes are ours only during this call.
-      if (chunk.byteLength > 0 && !this.#form.write(Buffer.from(chunk.slice(0)))) this.#exchange.pauseBody();
-      if (isLast) this.#form.end();
+      this.#queue.put(chunk);
+    } catch (thrown) {
+      this.#fail(toGatewayError(thrown));
+      return;
+    }
+    this.#received = isLast;
+    this.#feed();
+    if (this.#busy) this.#exchange.pauseBody();
+  }
+
+  #feed(): void {
+    try {
+      while (!this.#over && !this.#busy) {
+        const piece = this.#queue.take();
+        if (piece === null) break;
+        this.#busy = !this.#form.write(piece);
+      }
+      if (this.#over || this.#busy || !this.#queue.empty) return;
+      if (!this.#received) this.#exchange.resumeBody();
+      else if (!this.#form.writableEnded) this.#form.end();
     } catch {
       this.#fail(malformed('it cannot be read'));
     }
@@ -126,6 +151,7 @@ class IncomingFile {
       if (this.#over || upload === null) return;
       const file = await upload.finish({ purpose, expiresAfterS });
       this.#over = true;
+      this.#queue.close();
       this.#resolve(file);
     } catch (thrown) {
       this.#fail(thrown);
@@ -136,6 +162,7 @@ class IncomingFile {
   #fail(thrown: unknown): void {
     if (this.#over) return;
     this.#over = true;
+    this.#queue.close();
     this.#stream?.destroy();
     this.#form.destroy();
     void this.#stored

@@ -43,7 +43,11 @@ export class StoredFiles implements FileStore {
   async create(draft: FileDraft): Promise<FileUpload> {
     const policy = this.#policy();
     const body = `${policy.store}:${ulid()}`;
-    const begun = await this.#asked(() => this.#index.begin(draft.owner, body, policy.maxFilesPerKey));
+    const begun = await this.#asked(() => this.#index.begin(draft.owner, body, policy.maxFilesPerKey)).catch((thrown) => {
+      // A Redis that was only slow has begun it, or will: it is to end right behind that.
+      this.#index.drop(draft.owner, body).catch(() => undefined);
+      throw thrown;
+    });
     if (!begun) {
       throw new GatewayError(
         'invalid_request_error',

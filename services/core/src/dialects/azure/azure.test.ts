@@ -6,7 +6,7 @@ import { HEADROOM } from '../../json/index.ts';
 import { SseParser } from '../../upstream/index.ts';
 import type { Target } from '../dialect.ts';
 import { azure } from './dialect.ts';
-import { chatUrl } from './url.ts';
+import { deploymentUrl } from './url.ts';
 
 const target = (apiVersion?: string, baseUrl = 'https://r.openai.azure.com'): Target => ({
   provider: 'my-azure',
@@ -39,7 +39,7 @@ describe('the address', () => {
   ];
   for (const [version, baseUrl, path] of cases) {
     it(`${version ?? 'no version'} at ${baseUrl ?? 'the resource'}`, () => {
-      assert.equal(chatUrl(target(version, baseUrl)), `https://r.openai.azure.com${path}`);
+      assert.equal(deploymentUrl(target(version, baseUrl), 'chat/completions'), `https://r.openai.azure.com${path}`);
     });
   }
 });

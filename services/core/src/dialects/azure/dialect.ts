@@ -1,7 +1,7 @@
 import type { Dialect, Target } from '../dialect.ts';
 import { openai } from '../openai/dialect.ts';
 import { decodeAzureError } from './error.ts';
-import { chatUrl } from './url.ts';
+import { deploymentUrl } from './url.ts';
 
 /**
  * OpenAI's models on Azure (https://learn.microsoft.com/azure/ai-foundry/openai/reference): OpenAI's language at Azure's
@@ -15,7 +15,7 @@ export const azure: Dialect = {
   encodeChat(request, target, media) {
     // The key travels in a header of Azure's own, written when the request is authorized.
     const encoded = openai.encodeChat(request, { ...asAzure(target), credentials: {} }, media);
-    return { ...encoded, url: chatUrl(target) };
+    return { ...encoded, url: deploymentUrl(target, 'chat/completions') };
   },
   decodeChat: (body, context) => openai.decodeChat(body, { ...context, target: asAzure(context.target) }),
   streamDecoder: (context) => openai.streamDecoder({ ...context, target: asAzure(context.target) }),

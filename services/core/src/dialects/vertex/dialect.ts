@@ -7,7 +7,8 @@ import { decodeGeminiChat, geminiMethod, geminiStreamDecoder } from '../gemini/d
 import { decodeGoogleError, googleErrorOf } from '../gemini/error.ts';
 import { googleUrlsToFetch, urlsToFetch } from '../gemini/media.ts';
 import { geminiBody } from '../gemini/request.ts';
-import { type Publisher, publisherOf } from './publisher.ts';
+import { modelPath } from './model-path.ts';
+import { publisherOf } from './publisher.ts';
 
 /** Claude's body names the version of its API, there being no header for it here. */
 const ANTHROPIC_VERSION = 'vertex-2023-10-16';
@@ -68,12 +69,4 @@ function claude(request: ChatRequest, target: Target, media: FetchedMedia): Enco
 function gemini(request: ChatRequest, target: Target, media: FetchedMedia): Encoded {
   const { body, headers, warnings } = geminiBody(request, target, media, 'vertex');
   return { method: geminiMethod(request.stream), body, warnings, extra: headers };
-}
-
-/** A model may be named in full (a tuned one's `projects/.../endpoints/...`), or from its kind on (`endpoints/...`). */
-function modelPath({ model, settings }: Target, publisher: Publisher): string {
-  if (model.startsWith('projects/')) return model;
-  const { project = '', location = '' } = settings;
-  const within = model.includes('/') ? model : `publishers/${publisher}/models/${model}`;
-  return `projects/${project}/locations/${location}/${within}`;
 }

@@ -214,19 +214,24 @@ const HOSTS: ReadonlyMap<string, string> = new Map([
   ['api.moonshot.cn', 'moonshot'],
 ]);
 
-const found = new Map<string, Preset>();
+const found = new Map<string, string>();
+
+type Named = Pick<Target, 'provider' | 'baseUrl' | 'settings'>;
 
 /** The preset of a provider: the one it is set to, else by the host of its base URL, else by its name. */
-export function presetOf({ provider, baseUrl, settings }: Pick<Target, 'provider' | 'baseUrl' | 'settings'>): Preset {
-  if (settings.preset !== undefined) return PRESETS.get(settings.preset) ?? UNKNOWN;
+export const presetOf = (target: Named): Preset => PRESETS.get(presetNameOf(target)) ?? UNKNOWN;
+
+/** The name that a provider is well known by; one of the operator's own has the name that it was given. */
+export function presetNameOf({ provider, baseUrl, settings }: Named): string {
+  if (settings.preset !== undefined) return settings.preset;
   const key = `${provider} ${baseUrl}`;
-  let preset = found.get(key);
-  if (!preset) {
+  let name = found.get(key);
+  if (name === undefined) {
     const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : '';
-    preset = PRESETS.get(HOSTS.get(host) ?? provider) ?? UNKNOWN;
+    name = HOSTS.get(host) ?? provider;
     // Configurations are few, but change while the process lives.
     if (found.size > 1_000) found.clear();
-    found.set(key, preset);
+    found.set(key, name);
   }
-  return preset;
+  return name;
 }

@@ -1,0 +1,2 @@
+export { ChunkWorkers, type ChunkWorkersOptions } from './chunk-workers.ts';
+export type { ChunkHandler, ChunkWork } from './contract.ts';

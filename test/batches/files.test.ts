@@ -31,6 +31,7 @@ before(async () => {
           { name: 'one', key: 'key-one' },
           { name: 'two', key: 'key-two' },
           { name: 'small', key: 'key-small' },
+          { name: 'slow', key: 'key-slow', limits: { requestsPerMinute: 1, concurrency: 1 } },
         ],
       },
       files: { maxFileBytes: LARGEST, maxBytesPerKey: LARGEST + 10 * MB, maxFilesPerKey: 40 },
@@ -502,6 +503,18 @@ describe('a client', () => {
     assert.deepEqual(await ask('/files/%00%7D'), [404, 'file_not_found', 'id']);
     assert.deepEqual(await ask('/files', 'PUT'), [405, 'method_not_allowed', null]);
     assert.deepEqual(await ask('/files/file-x', 'POST'), [405, 'method_not_allowed', null]);
+  });
+
+  test('that has used up its requests is refused before its file is stored', async () => {
+    const body = form([field('purpose', 'batch'), file()]);
+    const first = await post(body, undefined, 'key-slow');
+    assert.equal(first.status, 200);
+    await assert.rejects(sdk('key-slow').files.create({ file: new File([LINE], 'x'), purpose: 'batch' }), {
+      status: 429,
+    });
+    // Looking and deleting are not counted.
+    assert.equal((await sdk('key-slow').files.list()).data.length, 1);
+    await remove(first.json.id, 'key-slow');
   });
 
   test('in a browser may delete', async () => {

@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test';
 import { equals } from '@bufbuild/protobuf';
 import { RoutingSnapshotSchema } from '@headgate/proto/snapshot';
 import { type Environment, loadConfig } from '../config/index.ts';
-import { BUILTIN_MODELS, type RoutingTable, resolveSnapshot, toRoutingTable } from './index.ts';
+import { BUILTIN_MODELS, DEFAULT_FILES, type RoutingTable, resolveSnapshot, toRoutingTable } from './index.ts';
 
 const cwd = mkdtempSync(join(tmpdir(), 'headgate-catalog-'));
 after(() => rmSync(cwd, { recursive: true }));
@@ -289,5 +289,39 @@ describe('the routing table', () => {
   test('equal input gives equal snapshots', () => {
     const env = { OPENAI_API_KEY: 'k' };
     assert.ok(equals(RoutingSnapshotSchema, snapshot('', env), snapshot('', env)));
+  });
+});
+
+describe('files', () => {
+  test('are kept in Redis where nothing else is said', () => {
+    assert.deepEqual(table('', SIMULATED).files, DEFAULT_FILES);
+  });
+
+  test('go to a bucket, its credentials sealed on their way', () => {
+    const yaml = `files: { store: s3, bucket: b, endpoint: "http://127.0.0.1:1", accessKeyId: AKID, secretAccessKey: shh, maxFileBytes: 5 }`;
+    assert.deepEqual(table(yaml, SIMULATED).files, {
+      ...DEFAULT_FILES,
+      store: 's3',
+      maxFileBytes: 5,
+      s3: {
+        bucket: 'b',
+        region: 'us-east-1',
+        endpoint: 'http://127.0.0.1:1',
+        forcePathStyle: true,
+        prefix: 'headgate/',
+        credentials: { accessKeyId: 'AKID', secretAccessKey: 'shh' },
+      },
+    });
+    const { s3 } = table('files: { store: s3, bucket: b, region: eu-west-1 }', SIMULATED).files;
+    assert.deepEqual([s3?.region, s3?.endpoint, s3?.forcePathStyle, s3?.credentials], ['eu-west-1', '', false, {}]);
+  });
+
+  test('need a bucket to go to, and both halves of a key', () => {
+    assert.throws(() => table('files: { store: s3 }', SIMULATED), /files.bucket: found nothing/);
+    assert.throws(
+      () => table('files: { store: s3, bucket: b, accessKeyId: AKID }', SIMULATED),
+      /files.secretAccessKey: found nothing, expected accessKeyId and secretAccessKey together/,
+    );
+    assert.throws(() => table('files: { maxFileBytes: 0 }', SIMULATED), /files.maxFileBytes/);
   });
 });

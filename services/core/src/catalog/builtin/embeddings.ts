@@ -10,9 +10,16 @@ interface Facts {
   /** Longest single input, tokens. */
   readonly contextWindow: number;
   readonly dimensions: boolean;
+  /** Further providers of the same model, whose vectors are the same. */
+  readonly also?: readonly (readonly [provider: string, model: string])[];
 }
 
-function embedding(id: string, provider: string, model: string, { dimensions, ...facts }: Facts): BuiltinModel {
+function embedding(
+  id: string,
+  provider: string,
+  model: string,
+  { dimensions, also = [], ...facts }: Facts,
+): BuiltinModel {
   return {
     id,
     type: 'embedding',
@@ -20,7 +27,7 @@ function embedding(id: string, provider: string, model: string, { dimensions, ..
     input: ['text'],
     tags: [],
     parameters: dimensions ? WITH_DIMENSIONS : PLAIN,
-    endpoints: [[provider, model]],
+    endpoints: [[provider, model], ...also],
   };
 }
 
@@ -39,12 +46,33 @@ export const EMBEDDING_MODELS: readonly BuiltinModel[] = [
     contextWindow: 8192,
     dimensions: true,
   }),
+  embedding('openai/text-embedding-ada-002', 'openai', 'text-embedding-ada-002', {
+    name: 'Text Embedding Ada 002',
+    description: 'The older embeddings of OpenAI, 1536 dimensions.',
+    released: '2022-12-15',
+    contextWindow: 8192,
+    dimensions: false,
+  }),
   embedding('google/gemini-embedding-001', 'gemini', 'gemini-embedding-001', {
     name: 'Gemini Embedding 001',
     description: 'Embeddings for many languages, 3072 dimensions or fewer.',
     released: '2025-07-14',
     contextWindow: 2048,
     dimensions: true,
+    also: [['vertex', 'gemini-embedding-001']],
+  }),
+  embedding('amazon/titan-embed-text-v2', 'bedrock', 'amazon.titan-embed-text-v2:0', {
+    name: 'Titan Text Embeddings V2',
+    description: 'Text embeddings of 1024, 512 or 256 dimensions.',
+    released: '2024-04-30',
+    contextWindow: 8192,
+    dimensions: true,
+  }),
+  embedding('amazon/titan-embed-text-v1', 'bedrock', 'amazon.titan-embed-text-v1', {
+    name: 'Titan Embeddings G1 - Text',
+    description: 'Text embeddings, 1536 dimensions.',
+    contextWindow: 8192,
+    dimensions: false,
   }),
   embedding('mistral/mistral-embed', 'mistral', 'mistral-embed', {
     name: 'Mistral Embed',
@@ -57,6 +85,14 @@ export const EMBEDDING_MODELS: readonly BuiltinModel[] = [
     description: 'Embeddings for many languages, 1536 dimensions or fewer.',
     released: '2025-04-15',
     contextWindow: 128_000,
+    dimensions: true,
+    also: [['bedrock', 'cohere.embed-v4:0']],
+  }),
+  embedding('voyage/voyage-3-large', 'voyage', 'voyage-3-large', {
+    name: 'Voyage 3 large',
+    description: 'Strong retrieval in many languages, 2048 dimensions or fewer.',
+    released: '2025-01-07',
+    contextWindow: 32_000,
     dimensions: true,
   }),
   embedding('voyage/voyage-3.5', 'voyage', 'voyage-3.5', {

@@ -5,17 +5,22 @@ import type { Principal } from '@headgate/core/identity';
 import { type Admission, isRefusal, nanoCost, type Refusal } from '@headgate/core/limits';
 import { Relay, type RelayOutcome } from '@headgate/core/relay';
 import type { PlanRequest } from '@headgate/core/routing';
+import {
+  askedOfChat,
+  demandOf,
+  type PlannedChat,
+  planChat,
+  providerGate,
+  reportOutcome,
+  subjectsOf,
+  usageRecord,
+} from '@headgate/core/serving';
 import type { RequestObservation } from '@headgate/core/telemetry';
-import { demandOf, subjectsOf } from './admission.ts';
 import { type CollectedBody, collectBody, releaseBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Current, Gateway } from './gateway.ts';
 import { identify } from './identify.ts';
 import { limitHeaders } from './limit-headers.ts';
-import { type PlannedChat, planChat } from './plan-chat.ts';
-import { providerGate } from './provider-limits.ts';
-import { reportOutcome } from './report-outcome.ts';
-import { usageRecord } from './usage-record.ts';
 
 export const CHAT_ROUTE = '/v1/chat/completions';
 /** So much earlier than the client's own timeout we give up, so that it gets our answer and not its own error. */
@@ -206,7 +211,8 @@ class ChatCall {
     if (usage !== null && outcome.error === null) {
       this.#gateway.learnedOutput.learn(this.#principal.id, chat.model, usage.completionTokens / chat.choices);
     }
-    if (attempts > 0) this.#gateway.usage.write(usageRecord(this.#exchange, this.#principal, chat, outcome));
+    if (attempts > 0)
+      this.#gateway.usage.write(usageRecord(this.#exchange, this.#principal, askedOfChat(chat), outcome));
   }
 
   #settled(chat: ChatRequest, request: PlanRequest, outcome: RelayOutcome): void {

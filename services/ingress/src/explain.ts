@@ -3,12 +3,12 @@ import { randomInt } from 'node:crypto';
 import { readChatRequest } from '@headgate/core/chat';
 import { GatewayError } from '@headgate/core/errors';
 import type { Principal } from '@headgate/core/identity';
+import { planChat } from '@headgate/core/serving';
 import { type CollectedBody, collectBody, releaseBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { explainDocument } from './explain-document.ts';
 import type { Gateway } from './gateway.ts';
 import { identify } from './identify.ts';
-import { planChat } from './plan-chat.ts';
 
 export const EXPLAIN_ROUTE = '/v1/route/explain';
 

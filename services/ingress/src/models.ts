@@ -1,7 +1,7 @@
 import type { RoutingTable } from '@headgate/core/catalog';
 import { GatewayError } from '@headgate/core/errors';
 import type { Principal } from '@headgate/core/identity';
-import { modelNotFound } from './chat-models.ts';
+import { modelNotFound } from '@headgate/core/serving';
 import { answerEndpoints } from './endpoints.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';

@@ -1,9 +1,8 @@
-import type { Limits, ModelEntry, RoutingTable } from '@headgate/core/catalog';
-import type { Principal } from '@headgate/core/identity';
-import { costUsd } from '@headgate/core/ledger';
-import { type Demand, nanoCost, type Subject } from '@headgate/core/limits';
-import type { Plan, PlanRequest } from '@headgate/core/routing';
-import type { Gateway } from './gateway.ts';
+import type { Limits, ModelEntry, RoutingTable } from '../catalog/index.ts';
+import type { Principal } from '../identity/index.ts';
+import { costUsd } from '../ledger/index.ts';
+import { type Demand, type LearnedOutput, nanoCost, type Subject } from '../limits/index.ts';
+import type { Plan, PlanRequest } from '../routing/index.ts';
 
 const hasLimit = (limits: Limits): boolean => Object.values(limits).some((limit) => limit !== null);
 
@@ -87,7 +86,7 @@ function matches(pattern: string, id: string): boolean {
 
 /** What a request is expected to use at most; what the client allows, else what its answers have been like. */
 export function demandOf(
-  { learnedOutput }: Pick<Gateway, 'learnedOutput'>,
+  { learnedOutput }: { readonly learnedOutput: LearnedOutput },
   principal: Principal,
   request: PlanRequest,
   plan: Plan,

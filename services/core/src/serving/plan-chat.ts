@@ -1,14 +1,8 @@
-import type { RoutingTable } from '@headgate/core/catalog';
-import { affinityKey, type ChatRequest, readFeatures, readRoutingOptions } from '@headgate/core/chat';
-import type { Principal } from '@headgate/core/identity';
-import {
-  type AffinityMemory,
-  type HealthView,
-  type Plan,
-  type PlanRequest,
-  planAttempts,
-} from '@headgate/core/routing';
-import { chatModels } from './chat-models.ts';
+import type { RoutingTable } from '../catalog/index.ts';
+import { affinityKey, type ChatRequest, readFeatures, readRoutingOptions } from '../chat/index.ts';
+import type { Principal } from '../identity/index.ts';
+import { type AffinityMemory, type HealthView, type Plan, type PlanRequest, planAttempts } from '../routing/index.ts';
+import { servedModels } from './served-models.ts';
 
 /** What a plan is made from, and the plan. */
 export interface PlannedChat {
@@ -24,7 +18,7 @@ export interface PlanningState {
 }
 
 /**
- * From a validated chat request to its plan; changes nothing. Throws a GatewayError: as `chatModels`, and 400 when nothing
+ * From a validated chat request to its plan; changes nothing. Throws a GatewayError: as `servedModels`, and 400 when nothing
  * may serve it.
  */
 export function planChat(
@@ -34,7 +28,7 @@ export function planChat(
   seed: number,
 ): PlannedChat {
   const options = readRoutingOptions(chat);
-  const models = chatModels(table, principal, chat.model, fallbacksOf(chat));
+  const models = servedModels(table, principal, 'chat', chat.model, fallbacksOf(chat));
   const prefix = affinityKey(chat, options);
   const request: PlanRequest = {
     models,

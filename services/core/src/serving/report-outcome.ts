@@ -1,16 +1,16 @@
-import type { FailureClass, GatewayError } from '@headgate/core/errors';
-import type { RelayOutcome } from '@headgate/core/relay';
-import type { PlannedAttempt, PlanRequest } from '@headgate/core/routing';
-import type { Gateway } from './gateway.ts';
+import type { FailureClass, GatewayError } from '../errors/index.ts';
+import type { HealthBoard } from '../health/index.ts';
+import type { RelayOutcome } from '../relay/index.ts';
+import type { AffinityMemory, PlannedAttempt, PlanRequest } from '../routing/index.ts';
 
 /** The caller is to blame: the model is as available as before. */
 const OF_THE_CALLER: readonly FailureClass[] = ['bad_request', 'context_length', 'content_filter'];
 
 /** What later requests may learn from the end of this one: who has its prompt cached, and whether its model was there. */
 export function reportOutcome(
-  { health, affinity }: Pick<Gateway, 'health' | 'affinity'>,
+  { health, affinity }: { readonly health: Pick<HealthBoard, 'finished'>; readonly affinity: AffinityMemory },
   request: PlanRequest,
-  { error, clientAborted, last }: RelayOutcome,
+  { error, clientAborted, last }: Pick<RelayOutcome, 'error' | 'clientAborted' | 'last'>,
 ): void {
   if (clientAborted || last === null) return;
   if (error === null && request.affinity !== null) {

@@ -21,16 +21,19 @@ export type ConfigFile = string | Readonly<Record<string, unknown>>;
 export interface StackOptions {
   /** A function gets the simulators, to name their base URLs. Absent: no file, and the first simulator stands in. */
   readonly config?: ConfigFile | ((simulators: readonly SimulatorProcess[]) => ConfigFile);
-  /** For control and ingress. */
+  /** For control, ingress and embedders. */
   readonly env?: Readonly<Record<string, string>>;
   /** Ingress processes; default 1. */
   readonly processes?: number;
   /** How many simulators; default 1. */
   readonly simulators?: number;
+  /** How many embedders; default none. */
+  readonly embedders?: number;
   readonly redis?: RedisServerOptions;
 }
 
-export type ServiceName = 'control' | 'ingress';
+/** Embedders count from 0; `embedder` is the first. */
+export type ServiceName = 'control' | 'ingress' | 'embedder' | `embedder ${number}`;
 
 /** A whole Headgate, the processes as they really are, each on its own free port of 127.0.0.1. */
 export interface Stack {
@@ -58,7 +61,7 @@ export interface Stack {
   logs(service: ServiceName): readonly Readonly<Record<string, unknown>>[];
   /** Ends it at once (default SIGKILL) and waits for the end. */
   kill(service: ServiceName, signal?: NodeJS.Signals): Promise<void>;
-  /** Starts it again after `kill`; for the ingress, waits until it is ready. */
+  /** Starts it again after `kill`; waits until the ingress is ready, or the embedder takes up work. */
   start(service: ServiceName): Promise<void>;
   /** `GET /health/ready` of whichever process answers. */
   health(): Promise<Health>;
@@ -98,6 +101,12 @@ export async function withStack(options: StackOptions, use: (stack: Stack) => Pr
   }
 }
 
+interface Services {
+  readonly control: ServiceProcess;
+  readonly ingress: ServiceProcess;
+  readonly embedders: readonly ServiceProcess[];
+}
+
 class RunningStack implements Stack {
   readonly key = `hg_test_${randomBytes(12).toString('hex')}`;
   readonly configFile: string;
@@ -107,7 +116,7 @@ class RunningStack implements Stack {
   readonly #secret = randomBytes(32).toString('hex');
   readonly #processes: number;
   #redis: RedisServer | null = null;
-  #services: Readonly<Record<ServiceName, ServiceProcess>> | null = null;
+  #services: Services | null = null;
   #port = 0;
 
   constructor(directory: string, options: StackOptions) {
@@ -136,7 +145,8 @@ class RunningStack implements Stack {
       this.#port = await freePort();
       this.#services = this.#createServices(redis, tries === 1 ? null : this.#services);
       try {
-        await this.start('ingress');
+        const embedders = this.#services.embedders.filter(({ running }) => !running);
+        await Promise.all([this.start('ingress'), ...embedders.map((embedder) => startEmbedder(embedder))]);
         return;
       } catch (error) {
         // Somebody else may have taken the port between our look and its listen.
@@ -145,7 +155,7 @@ class RunningStack implements Stack {
     }
   }
 
-  #createServices(redis: RedisServer, before: Readonly<Record<ServiceName, ServiceProcess>> | null) {
+  #createServices(redis: RedisServer, before: Services | null): Services {
     const simulator = this.simulators[0];
     const env = {
       ...inherited(),
@@ -160,10 +170,14 @@ class RunningStack implements Stack {
       ...(simulator === undefined ? {} : { HEADGATE_SIMULATOR_URL: simulator.baseUrl }),
       ...this.#options.env,
     };
-    const create = (name: ServiceName) => new ServiceProcess({ name, main: mainOf(name), env, cwd: this.#directory });
+    const create = (name: ServiceName, service: string = name) =>
+      new ServiceProcess({ name, main: mainOf(service), env, cwd: this.#directory });
     const control = before?.control ?? create('control');
     if (!control.running) control.start();
-    return { control, ingress: create('ingress') };
+    const embedders =
+      before?.embedders ??
+      Array.from({ length: this.#options.embedders ?? 0 }, (_, i) => create(`embedder ${i}`, 'embedder'));
+    return { control, ingress: create('ingress'), embedders };
   }
 
   get port(): number {
@@ -191,7 +205,10 @@ class RunningStack implements Stack {
 
   service(name: ServiceName): ServiceProcess {
     if (this.#services === null) throw new Error(`the stack has no ${name} yet`);
-    return this.#services[name];
+    if (name === 'control' || name === 'ingress') return this.#services[name];
+    const embedder = this.#services.embedders[Number(name.split(' ')[1] ?? 0)];
+    if (embedder === undefined) throw new Error(`the stack has no ${name}`);
+    return embedder;
   }
 
   get ingressPid(): number {
@@ -212,6 +229,7 @@ class RunningStack implements Stack {
 
   async start(name: ServiceName): Promise<void> {
     const service = this.service(name);
+    if (name.startsWith('embedder')) return startEmbedder(service);
     service.start();
     if (name !== 'ingress') return;
     await this.ready();
@@ -263,18 +281,26 @@ class RunningStack implements Stack {
   }
 
   #tails(): string {
-    const { control, ingress } = this.#services ?? {};
-    const services = [control, ingress, ...this.simulators.map((simulator) => simulator.process)];
+    const { control, ingress, embedders = [] } = this.#services ?? {};
+    const services = [control, ingress, ...embedders, ...this.simulators.map((simulator) => simulator.process)];
     return services.map((service) => service?.tail() ?? '').join('\n');
   }
 
   async stop(): Promise<void> {
-    const { control, ingress } = this.#services ?? {};
-    const services = [ingress, control, ...this.simulators.map((simulator) => simulator.process)];
+    const { control, ingress, embedders = [] } = this.#services ?? {};
+    const services = [ingress, ...embedders, control, ...this.simulators.map((simulator) => simulator.process)];
     await Promise.all(services.map((service) => service?.stop(STOP_GRACE_MS)));
     await this.#redis?.stop();
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+async function startEmbedder(embedder: ServiceProcess): Promise<void> {
+  const from = embedder.lines.length;
+  embedder.start();
+  const started = (lines: readonly string[]) =>
+    lines.slice(from).some((line) => parseLine(line)?.msg === 'embedder started') || null;
+  await embedder.until(started, READY_TIMEOUT_MS, 'word that it works');
 }
 
 /** The ingress tells when a worker listens and when one has died; of earlier runs nothing is left. */

@@ -89,6 +89,7 @@ describe('embeddings of OpenAI', () => {
       { data: [entry([1], 0), entry([1], 2)] },
       { data: [entry([1]), {}] },
       { data: [entry([1]), entry([])] },
+      '{"data":[{"embedding":[1]},{"embedding":[1e999]}]}',
       { data: [entry([1]), entry([null])] },
       { data: [entry([1]), entry([[1]])] },
       { data: [entry([1]), entry('AAAA')] },

@@ -9,15 +9,12 @@ export interface CutAnswer {
   readonly vectors: readonly EmbeddingVector[];
 }
 
-/** A JSON array of at least one number (RFC 8259). */
-const NUMBERS =
-  /^\[[ \t\r\n]*-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?(?:[ \t\r\n]*,[ \t\r\n]*-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)*[ \t\r\n]*\]$/;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const QUOTE = 0x22;
 
 /**
- * Cuts the vectors out of an answer as the provider wrote them, letter by letter, and parses only what is left: an answer may hold
- * millions of numbers. `find` says where they stand. Throws for text that is no JSON, and for a vector that is none.
+ * Cuts the vectors out of an answer as the provider wrote them, letter by letter. `find` says where they stand. Their numbers are
+ * looked at, one vector after the other, but never kept. Throws for text that is no JSON, and for a vector that is none.
  */
 export function cutVectors(body: Buffer, find: (bytes: Buffer) => readonly Span[]): CutAnswer {
   const spans = find(body);
@@ -34,7 +31,7 @@ export function cutVectors(body: Buffer, find: (bytes: Buffer) => readonly Span[
 function vectorAt(body: Buffer, { start, end }: Span): EmbeddingVector {
   const text = body.toString('latin1', start, end);
   if (body[start] !== QUOTE) {
-    if (!NUMBERS.test(text)) throw unreadableAnswer('a vector is not a list of numbers');
+    if (!isNumbers(text)) throw unreadableAnswer('a vector is not a list of numbers');
     return { form: 'json', text };
   }
   const base64 = unquoted(text);
@@ -43,6 +40,16 @@ function vectorAt(body: Buffer, { start, end }: Span): EmbeddingVector {
     throw unreadableAnswer('a vector is not base64 of float32');
   }
   return { form: 'base64', text: base64 };
+}
+
+/** At least one number, and each of them finite: `1e999` is none that a float could hold. */
+function isNumbers(text: string): boolean {
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) && list.length > 0 && list.every(Number.isFinite);
+  } catch {
+    return false;
+  }
 }
 
 /** Some writers escape the slashes of base64. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { OidcIssuer } from '@headgate/core/testing/oidc';
 import { Redis } from 'ioredis';
 import OpenAI, { toFile } from 'openai';
 import { RawRequest } from '../resilience/raw-http.ts';
@@ -20,13 +21,16 @@ const BOUNDARY = 'x-test-boundary';
 
 let stack: Stack;
 let redis: Redis;
+let issuer: OidcIssuer;
 let directory: string;
 
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'headgate-files-'));
+  issuer = await OidcIssuer.start();
   stack = await startStack({
     config: ([simulator]) => ({
       auth: {
+        oidc: [{ issuer: issuer.url, audience: 'headgate' }],
         keys: [
           { name: 'one', key: 'key-one' },
           { name: 'two', key: 'key-two' },
@@ -45,6 +49,7 @@ before(async () => {
 after(async () => {
   redis?.disconnect();
   await stack?.stop();
+  issuer?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -214,6 +219,24 @@ describe('the SDK', () => {
     });
     assert.equal((await sdk().files.retrieve(id)).id, id);
     await remove(id);
+  });
+});
+
+describe('holders of OIDC tokens', () => {
+  test('have files of their own, from the first request on', async () => {
+    const [one, two] = await Promise.all([issuer.token({ sub: 'one' }), issuer.token({ sub: 'two' })]);
+    // The token is checked while the file is on its way.
+    const { id } = await sdk(one).files.create({ file: new File([LINE.repeat(50_000)], 'a'), purpose: 'batch' });
+    await assert.rejects(sdk(two).files.retrieve(id), { status: 404 });
+    await assert.rejects(sdk().files.retrieve(id), { status: 404 });
+    assert.equal((await sdk(await issuer.token({ sub: 'one' })).files.retrieve(id)).id, id);
+    await remove(id, one);
+  });
+
+  test('that are not good make no file', async () => {
+    const bad = await issuer.token({ aud: 'somebody else' });
+    const creating = sdk(bad).files.create({ file: new File([LINE.repeat(50_000)], 'a'), purpose: 'batch' });
+    await assert.rejects(creating, { status: 401 });
   });
 });
 

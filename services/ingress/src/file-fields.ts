@@ -15,27 +15,34 @@ export function readUploadFields(fields: ReadonlyMap<string, string>): UploadFie
   const purpose = fields.get('purpose');
   const known = UPLOAD_PURPOSES.find((name) => name === purpose);
   if (purpose !== undefined && known === undefined) {
-    throw invalidField('purpose', `found '${purpose.slice(0, 100)}', expected one of ${UPLOAD_PURPOSES.join(', ')}`);
+    throw invalid('purpose', `found '${purpose.slice(0, 100)}', expected one of ${UPLOAD_PURPOSES.join(', ')}`);
   }
   return { purpose: known ?? null, expiresAfterS: readExpiry(fields) };
 }
 
 function readExpiry(fields: ReadonlyMap<string, string>): number | null {
-  if (fields.has('expires_after')) throw invalidField('expires_after', `expected ${ANCHOR} and ${SECONDS}`);
+  if (fields.has('expires_after')) throw invalid('expires_after', `expected ${ANCHOR} and ${SECONDS}`);
   const anchor = fields.get(ANCHOR);
   const seconds = fields.get(SECONDS);
-  if (anchor !== undefined && anchor !== 'created_at') throw invalidField(ANCHOR, 'expected created_at');
+  if (anchor !== undefined && anchor !== 'created_at') throw invalid(ANCHOR, 'expected created_at');
   if (seconds === undefined) return null;
   const value = /^\d{1,10}$/.test(seconds) ? Number(seconds) : Number.NaN;
   if (!(value >= SHORTEST_EXPIRY_S && value <= LONGEST_EXPIRY_S)) {
-    throw invalidField(SECONDS, `expected a whole number from ${SHORTEST_EXPIRY_S} to ${LONGEST_EXPIRY_S}`);
+    throw invalid(SECONDS, `expected a whole number from ${SHORTEST_EXPIRY_S} to ${LONGEST_EXPIRY_S}`);
   }
   return value;
 }
 
-function invalidField(param: string, why: string): GatewayError {
+export function invalid(param: string, why: string): GatewayError {
   return new GatewayError('invalid_request_error', `Invalid value for '${param}': ${why}.`, {
     param,
     code: 'invalid_value',
+  });
+}
+
+export function missing(param: string): GatewayError {
+  return new GatewayError('invalid_request_error', `Missing required parameter: '${param}'.`, {
+    param,
+    code: 'missing_parameter',
   });
 }

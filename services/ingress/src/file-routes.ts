@@ -3,7 +3,7 @@ import { FILE_PURPOSES, type FileQuery, fileNotFound } from '@headgate/core/file
 import type { Principal } from '@headgate/core/identity';
 import type { Exchange } from './exchange.ts';
 import { attachment, fileDocument } from './file-documents.ts';
-import { invalid } from './file-upload.ts';
+import { invalid } from './file-fields.ts';
 import { FILES_ROUTE } from './file-upload-route.ts';
 import type { Gateway } from './gateway.ts';
 import { identify } from './identify.ts';

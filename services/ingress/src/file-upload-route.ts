@@ -1,6 +1,6 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Limits } from '@headgate/core/catalog';
-import { GatewayError } from '@headgate/core/errors';
+import { fileTooLarge } from '@headgate/core/files';
 import type { Principal } from '@headgate/core/identity';
 import { type Admission, type Demand, isRefusal, type Subject } from '@headgate/core/limits';
 import type { Exchange } from './exchange.ts';
@@ -23,7 +23,7 @@ export function serveFileUpload(exchange: Exchange, gateway: Gateway, req: HttpR
     const { maxFileBytes } = gateway.current().table.files;
     const caller = identify(exchange, gateway);
     if (!(caller instanceof Promise)) known(caller);
-    if (Number(exchange.contentLength) > maxFileBytes + FORM_BYTES) throw tooLarge(maxFileBytes);
+    if (Number(exchange.contentLength) > maxFileBytes + FORM_BYTES) throw fileTooLarge(maxFileBytes);
     return upload(exchange, gateway, contentType, caller, known);
   });
 }
@@ -79,10 +79,3 @@ function settle(admission: Admission | null): void {
 }
 
 const hasLimit = (limits: Limits): boolean => Object.values(limits).some((limit) => limit !== null);
-
-function tooLarge(maxBytes: number): GatewayError {
-  return new GatewayError('invalid_request_error', `The file is larger than ${maxBytes} bytes (files.maxFileBytes).`, {
-    param: 'file',
-    code: 'file_too_large',
-  });
-}

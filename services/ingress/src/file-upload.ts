@@ -4,7 +4,7 @@ import { GatewayError, toGatewayError } from '@headgate/core/errors';
 import type { FileObject, FileUpload } from '@headgate/core/files';
 import { BodyQueue } from './body-queue.ts';
 import type { Exchange } from './exchange.ts';
-import { readUploadFields, type UploadFields } from './file-fields.ts';
+import { invalid, missing, readUploadFields, type UploadFields } from './file-fields.ts';
 
 /** Far more than the parts that are known need; beyond, somebody plays. */
 const LIMITS = { fields: 30, parts: 40, fieldSize: 4_096, headerPairs: 30, headerSize: 16 * 1024 };
@@ -169,20 +169,6 @@ class IncomingFile {
       .then((upload) => upload?.abort())
       .then(() => (thrown === null ? this.#resolve(null) : this.#reject(thrown)));
   }
-}
-
-export function missing(param: string): GatewayError {
-  return new GatewayError('invalid_request_error', `Missing required parameter: '${param}'.`, {
-    param,
-    code: 'missing_parameter',
-  });
-}
-
-export function invalid(param: string, why: string): GatewayError {
-  return new GatewayError('invalid_request_error', `Invalid value for '${param}': ${why}.`, {
-    param,
-    code: 'invalid_value',
-  });
 }
 
 function malformed(why: string): GatewayError {

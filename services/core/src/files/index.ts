@@ -12,3 +12,4 @@ export {
   UPLOAD_PURPOSES,
 } from './contract.ts';
 export { fileNotFound, StoredFiles, type StoredFilesOptions } from './stored-files.ts';
+export { fileTooLarge } from './stored-upload.ts';

@@ -6,7 +6,6 @@ import type { Bodies } from './bodies.ts';
 import type { FileDraft, FileObject, FilePage, FileQuery, FileStore, FileUpload } from './contract.ts';
 import { type FileFacts, FileIndex, type FileTiming, type Garbage, USUAL_TIMING } from './file-index.ts';
 import { RedisBodies } from './redis-bodies.ts';
-import { S3Bodies } from './s3-bodies.ts';
 import { StoredUpload } from './stored-upload.ts';
 import { unavailable } from './unavailable.ts';
 
@@ -31,7 +30,7 @@ export class StoredFiles implements FileStore {
   readonly #redis: RedisBodies;
   readonly #policy: () => FilePolicy;
   readonly #log: StoredFilesOptions['log'];
-  #s3: { readonly settings: string; readonly bodies: S3Bodies } | null = null;
+  #s3: { readonly settings: string; readonly bodies: Bodies } | null = null;
 
   constructor({ client, keys, policy, log, timing = USUAL_TIMING }: StoredFilesOptions) {
     this.#index = new FileIndex(client, keys, timing);
@@ -43,11 +42,14 @@ export class StoredFiles implements FileStore {
   async create(draft: FileDraft): Promise<FileUpload> {
     const policy = this.#policy();
     const body = `${policy.store}:${ulid()}`;
-    const begun = await this.#asked(() => this.#index.begin(draft.owner, body, policy.maxFilesPerKey)).catch((thrown) => {
-      // A Redis that was only slow has begun it, or will: it is to end right behind that.
-      this.#index.drop(draft.owner, body).catch(() => undefined);
-      throw thrown;
-    });
+    const bodies = await this.#asked(() => this.#bodiesOf(body));
+    const begun = await this.#asked(() => this.#index.begin(draft.owner, body, policy.maxFilesPerKey)).catch(
+      (thrown) => {
+        // A Redis that was only slow has begun it, or will: it is to end right behind that.
+        this.#index.drop(draft.owner, body).catch(() => undefined);
+        throw thrown;
+      },
+    );
     if (!begun) {
       throw new GatewayError(
         'invalid_request_error',
@@ -59,7 +61,7 @@ export class StoredFiles implements FileStore {
       draft,
       id: draft.id ?? `file-${ulid()}`,
       body,
-      writer: this.#bodiesOf(body).open(bareName(body)),
+      writer: bodies.open(bareName(body)),
       policy,
       index: this.#index,
       asked: (work) => this.#asked(work),
@@ -98,7 +100,8 @@ export class StoredFiles implements FileStore {
     const facts = await this.#asked(() => this.#index.get(owner, id));
     if (facts === null) throw fileNotFound(id);
     try {
-      yield* this.#bodiesOf(facts.body).read(bareName(facts.body), facts.bytes, from);
+      const bodies = await this.#bodiesOf(facts.body);
+      yield* bodies.read(bareName(facts.body), facts.bytes, from);
     } catch (thrown) {
       const still = await this.#index.get(owner, id).catch(() => facts);
       throw still === null ? fileNotFound(id) : unavailable(thrown, this.#log);
@@ -122,7 +125,8 @@ export class StoredFiles implements FileStore {
   /** Removes a body that is garbage. What does not work now is done by the next sweep; false then. */
   async #discard(owner: string, { body, bytes, finished }: Garbage): Promise<boolean> {
     try {
-      await this.#bodiesOf(body).remove(bareName(body), bytes, finished);
+      const bodies = await this.#bodiesOf(body);
+      await bodies.remove(bareName(body), bytes, finished);
       await this.#index.forgetGarbage(owner, body);
       return true;
     } catch (error) {
@@ -132,13 +136,17 @@ export class StoredFiles implements FileStore {
     }
   }
 
-  #bodiesOf(body: string): Bodies {
+  async #bodiesOf(body: string): Promise<Bodies> {
     if (body.startsWith('redis:')) return this.#redis;
     const { s3 } = this.#policy();
     if (s3 === null) throw new Error('the file is in a bucket, and none is configured any more (files.bucket)');
     const settings = JSON.stringify(s3);
-    if (this.#s3?.settings !== settings) this.#s3 = { settings, bodies: new S3Bodies(s3) };
-    return this.#s3.bodies;
+    if (this.#s3?.settings === settings) return this.#s3.bodies;
+    // The SDK takes 30 MB of memory; most gateways have no bucket.
+    const { S3Bodies } = await import('./s3-bodies.ts');
+    const bodies = new S3Bodies(s3);
+    this.#s3 = { settings, bodies };
+    return bodies;
   }
 
   async #asked<T>(work: () => Promise<T>): Promise<T> {

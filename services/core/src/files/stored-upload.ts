@@ -52,7 +52,7 @@ export class StoredUpload implements FileUpload {
 
   async #take(chunk: Uint8Array): Promise<void> {
     const { maxFileBytes } = this.#parts.policy;
-    if (this.#bytes + chunk.length > maxFileBytes) throw tooLarge(maxFileBytes);
+    if (this.#bytes + chunk.length > maxFileBytes) throw fileTooLarge(maxFileBytes);
     this.#bytes += chunk.length;
     for (let at = 0; at < chunk.length; ) {
       const piece = chunk.subarray(at, at + BLOCK_BYTES - this.#filled);
@@ -98,7 +98,7 @@ export class StoredUpload implements FileUpload {
   }
 }
 
-function tooLarge(maxBytes: number): GatewayError {
+export function fileTooLarge(maxBytes: number): GatewayError {
   return new GatewayError('invalid_request_error', `The file is larger than ${maxBytes} bytes (files.maxFileBytes).`, {
     param: 'file',
     code: 'file_too_large',

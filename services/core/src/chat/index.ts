@@ -31,9 +31,10 @@ export {
   unsupportedContent,
 } from './conversation.ts';
 export { readFeatures } from './features.ts';
-export { gatewayOptions } from './gateway-options.ts';
+export { gatewayOptions, names, openRouterRouting } from './gateway-options.ts';
 export { joinReasoningDetail } from './reasoning-details.ts';
 export { type ChatRequest, fullBody, fullMember, readChatRequest } from './request.ts';
-export { readRoutingOptions } from './routing-options.ts';
+export { readRoutingOptions, routingOptionsOf } from './routing-options.ts';
 export { type ChatBody, type ChatMessage, chatRequestSchema } from './schema.ts';
 export { completionTokens, promptTokens, type Usage, usageFromOpenAi } from './usage.ts';
+export { validationError } from './validation-error.ts';

@@ -2,7 +2,6 @@ import type { z } from 'zod';
 import type { RoutingOptions } from '../routing/index.ts';
 import { type openRouterRouting, priceLimits } from './gateway-options.ts';
 import { present } from './present.ts';
-import type { ChatBody } from './schema.ts';
 
 type Routing = z.output<typeof openRouterRouting>;
 
@@ -32,7 +31,7 @@ const PARAMETERS: ReadonlyMap<string, string> = new Map([
 const WITHOUT_EFFECT = ['enforce_distillable_text', 'preferred_min_throughput', 'preferred_max_latency'];
 
 /** OpenRouter's `provider` in our terms (WIRE 2.3). */
-export function openRouterOptions(routing: Routing, body: ChatBody): RoutingOptions {
+export function openRouterOptions(routing: Routing, body: object): RoutingOptions {
   const { order, sort, max_price: most, quantizations } = routing;
   const only = routing.only?.length ? routing.only : undefined;
   const closed = routing.allow_fallbacks === false;
@@ -56,7 +55,7 @@ export function openRouterOptions(routing: Routing, body: ChatBody): RoutingOpti
 const within = (order: readonly string[], only: readonly string[] | undefined): string[] =>
   order.filter((name) => !only || only.includes(name));
 
-function parametersOf(body: ChatBody): string[] {
+function parametersOf(body: object): string[] {
   const given = Object.entries(body).filter(([, value]) => (value ?? null) !== null);
   return [...new Set(given.flatMap(([name]) => PARAMETERS.get(name) ?? []))];
 }

@@ -19,18 +19,27 @@ const WITHOUT_EFFECT = ['quotaEntityId', 'speed'] as const;
  * What of a request decides its routing: `providerOptions.gateway`, and where that is silent, OpenRouter's `provider`.
  * Without any, always the same empty object. Throws a GatewayError (400) when a long string is not valid JSON.
  */
-export function readRoutingOptions(request: ChatRequest): RoutingOptions {
-  const { providerOptions, provider } = request.outline;
+export const readRoutingOptions = (request: ChatRequest): RoutingOptions =>
+  routingOptionsOf(request.outline, (given) => (request.shortened ? wholeByok(request) : given));
+
+type Byok = NonNullable<Given['byok']>;
+
+/** The same of any validated body. `whole` gives the credentials as they were sent, where the body has only a part of them. */
+export function routingOptionsOf(
+  body: Pick<ChatBody, 'providerOptions' | 'provider'>,
+  whole: (given: Byok) => Byok = (given) => given,
+): RoutingOptions {
+  const { providerOptions, provider } = body;
   const given = providerOptions?.gateway;
   if (!given && !provider) return NONE;
-  const router = provider ? openRouterOptions(provider, request.outline) : NONE;
-  const own = given ? ownOptions(given, request) : NONE;
+  const router = provider ? openRouterOptions(provider, body) : NONE;
+  const own = given ? ownOptions(given, whole) : NONE;
   const ignored = [...(own.ignored ?? []), ...(router.ignored ?? [])];
   const options = { ...router, ...own, ...(ignored.length > 0 ? { ignored } : {}) };
   return Object.keys(options).length === 0 ? NONE : options;
 }
 
-function ownOptions(given: Given, request: ChatRequest): RoutingOptions {
+function ownOptions(given: Given, whole: (given: Byok) => Byok): RoutingOptions {
   const { order, only, ignore, sort, has, maxPrice, zeroDataRetention, disallowPromptTraining, affinity } = given;
   const ignored = WITHOUT_EFFECT.filter((name) => given[name] !== undefined);
   const timeouts = given.providerTimeouts?.byok;
@@ -43,7 +52,7 @@ function ownOptions(given: Given, request: ChatRequest): RoutingOptions {
     maxPrice: maxPrice && priceLimits(maxPrice.input, maxPrice.output),
     zeroDataRetention,
     disallowPromptTraining,
-    byok: given.byok && byokCredentials(request.shortened ? wholeByok(request) : given.byok),
+    byok: given.byok && byokCredentials(whole(given.byok)),
     providerTimeouts: timeouts && { byok: timeouts },
     affinity,
     ignored: ignored.length === 0 ? undefined : ignored.map((name) => `providerOptions.gateway.${name}`),
@@ -51,7 +60,7 @@ function ownOptions(given: Given, request: ChatRequest): RoutingOptions {
 }
 
 /** The outline lacks the middle of long strings, and a private key is one. */
-function wholeByok(request: ChatRequest): NonNullable<Given['byok']> {
+function wholeByok(request: ChatRequest): Byok {
   const options = fullMember(request, 'providerOptions') as { gateway: { byok: unknown } };
   const result = byok.safeParse(options.gateway.byok);
   if (result.success) return result.data;

@@ -76,24 +76,14 @@ export declare type EmbeddingJob = Message<"headgate.v1.EmbeddingJob"> & {
   generationId: string;
 
   /**
-   * @generated from field: string request_id = 10;
-   */
-  requestId: string;
-
-  /**
-   * @generated from field: string key_name = 11;
-   */
-  keyName: string;
-
-  /**
    * W3C Trace Context of the request's span; empty without tracing.
    *
-   * @generated from field: string traceparent = 12;
+   * @generated from field: string traceparent = 10;
    */
   traceparent: string;
 
   /**
-   * @generated from field: string tracestate = 13;
+   * @generated from field: string tracestate = 11;
    */
   tracestate: string;
 };
@@ -269,7 +259,7 @@ export declare type EmbeddingOutcome = Message<"headgate.v1.EmbeddingOutcome"> &
   usageSource: string;
 
   /**
-   * Decimal, US dollars.
+   * Decimal, US dollars; empty where a price is unknown.
    *
    * @generated from field: string cost_usd = 5;
    */

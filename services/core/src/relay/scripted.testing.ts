@@ -264,6 +264,7 @@ function observing(
   return {
     traceId: '',
     spanId: '',
+    ...trace,
     routed: () => undefined,
     attempt(start) {
       const attempt: ObservedAttempt = { start, end: null, used: null };

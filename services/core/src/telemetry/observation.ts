@@ -22,8 +22,7 @@ export interface JobStart {
   /** Name of the queue. */
   readonly queue: string;
   readonly jobId: string;
-  readonly requestId: string;
-  readonly generationId: string | null;
+  readonly generationId: string;
   /** Of the request; empty without tracing. */
   readonly traceparent: string;
   readonly tracestate: string;
@@ -116,6 +115,9 @@ export interface RequestObservation {
   /** Ids for log lines; empty when no trace is known. */
   readonly traceId: string;
   readonly spanId: string;
+  /** W3C Trace Context for work that is queued on its behalf; empty when no trace is known. */
+  readonly traceparent: string;
+  readonly tracestate: string;
   routed(route: RouteInfo): void;
   attempt(start: AttemptStart): AttemptObservation;
   /** The client has its answer, or has gone; what was used may still be found out before `ended`. */

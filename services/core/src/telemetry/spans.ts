@@ -70,9 +70,8 @@ export class RequestTracer {
         [ATTR.messagingOperation]: 'process',
         [ATTR.messagingDestination]: start.queue,
         [ATTR.messagingMessageId]: start.jobId,
-        [ATTR.requestId]: start.requestId,
+        [ATTR.generationId]: start.generationId,
       });
-      if (start.generationId !== null) span.setAttribute(ATTR.generationId, start.generationId);
     }
     return span;
   }

@@ -10,6 +10,7 @@ import {
 } from './batches/batch-routes.ts';
 import { CHAT_ROUTE, serveChat } from './chat.ts';
 import { allowedOrigin, preflightHeaders } from './cors.ts';
+import { EMBEDDINGS_ROUTE, serveEmbeddings } from './embeddings.ts';
 import { Exchange, methodNotAllowed, notFound } from './exchange.ts';
 import { EXPLAIN_ROUTE, serveExplain } from './explain.ts';
 import {
@@ -44,6 +45,7 @@ export type ServeMetrics = (exchange: Exchange) => void;
 export function routes(app: TemplatedApp, gateway: Gateway, serveMetrics: ServeMetrics): TemplatedApp {
   const table: Route[] = [
     { pattern: CHAT_ROUTE, method: 'post', serve: serveChat },
+    { pattern: EMBEDDINGS_ROUTE, method: 'post', serve: serveEmbeddings },
     { pattern: EXPLAIN_ROUTE, method: 'post', serve: serveExplain },
     { pattern: '/v1/generation', method: 'get', serve: serveGeneration },
     { pattern: '/v1/credits', method: 'get', serve: serveCredits },

@@ -1,6 +1,5 @@
 import type { RoutingTable } from '@headgate/core/catalog';
 import { type ChatRequest, readChatRequest } from '@headgate/core/chat';
-import { GatewayError } from '@headgate/core/errors';
 import type { Principal } from '@headgate/core/identity';
 import { type Admission, isRefusal, nanoCost, type Refusal } from '@headgate/core/limits';
 import { Relay, type RelayOutcome } from '@headgate/core/relay';
@@ -21,10 +20,9 @@ import type { Exchange } from './exchange.ts';
 import type { Current, Gateway } from './gateway.ts';
 import { identify } from './identify.ts';
 import { limitHeaders } from './limit-headers.ts';
+import { clientTimeoutMs, goneEnd, refusedEnd } from './request-end.ts';
 
 export const CHAT_ROUTE = '/v1/chat/completions';
-/** So much earlier than the client's own timeout we give up, so that it gets our answer and not its own error. */
-const CLIENT_MARGIN_MS = 250;
 
 /** `POST /v1/chat/completions`: serve, identify, read, plan, relay, settle (DESIGN 2). */
 export function serveChat(exchange: Exchange, gateway: Gateway): void {
@@ -242,41 +240,3 @@ class ChatCall {
 type MaybeLater<T> = T | Promise<T>;
 
 const randomSeed = (): number => (Math.random() * 2 ** 32) >>> 0;
-
-/** Milliseconds within which the SDK wants an answer; Infinity when it does not say. */
-function clientTimeoutMs(header: string): number {
-  const seconds = header === '' ? Number.NaN : Number(header);
-  if (!Number.isFinite(seconds) || seconds <= 0) return Number.POSITIVE_INFINITY;
-  return Math.max(seconds * 500, seconds * 1000 - CLIENT_MARGIN_MS);
-}
-
-const nothingDone = {
-  firstByteAt: null,
-  provider: null,
-  model: null,
-  attempts: 0,
-  usage: null,
-  costUsd: null,
-} as const;
-
-function refusedEnd(exchange: Exchange, thrown: unknown, principal: Principal | null) {
-  return {
-    ...nothingDone,
-    endedAt: performance.now(),
-    status: exchange.status,
-    errorType: thrown instanceof GatewayError ? thrown.type : 'internal_server_error',
-    clientAborted: false,
-    keyName: principal?.name ?? null,
-  };
-}
-
-function goneEnd(principal: Principal | null) {
-  return {
-    ...nothingDone,
-    endedAt: performance.now(),
-    status: 499,
-    errorType: null,
-    clientAborted: true,
-    keyName: principal?.name ?? null,
-  };
-}

@@ -1,4 +1,5 @@
 import type { RoutingTable } from '@headgate/core/catalog';
+import { type EmbeddingRunner, InlineRunner } from '@headgate/core/embeddings';
 import { GatewayError } from '@headgate/core/errors';
 import type { FileStore } from '@headgate/core/files';
 import type { HealthBoard } from '@headgate/core/health';
@@ -29,6 +30,8 @@ export interface GatewayParts {
   readonly reports: Reports;
   readonly files: FileStore;
   readonly batches: BatchDesk;
+  /** Where large embeddings are run; absent: in this process. */
+  readonly embeddings?: EmbeddingRunner;
 }
 
 const RETRY_SOON_MS = 1_000;
@@ -49,13 +52,17 @@ export class Gateway implements ExchangeHost {
   /** What requests used whose client did not stay to the end. */
   readonly lateUsage = new LateUsage();
   readonly authorizers = new Authorizers();
+  /** Runs chunks of embeddings in this process. */
+  readonly inlineEmbeddings = new InlineRunner();
+  readonly embeddings: EmbeddingRunner;
   #oidc: OidcVerifier;
   #issuers = '[]';
   readonly #open = new Set<Exchange>();
   #draining = false;
   #idle: (() => void) | null = null;
 
-  constructor({ feed, pools, telemetry, health, limiter, usage, reports, files, batches }: GatewayParts) {
+  constructor(parts: GatewayParts) {
+    const { feed, pools, telemetry, health, limiter, usage, reports, files, batches } = parts;
     this.feed = feed;
     this.pools = pools;
     this.telemetry = telemetry;
@@ -65,6 +72,7 @@ export class Gateway implements ExchangeHost {
     this.reports = reports;
     this.files = files;
     this.batches = batches;
+    this.embeddings = parts.embeddings ?? this.inlineEmbeddings;
     this.#oidc = new OidcVerifier([], telemetry.logger);
     feed.onChange(() => this.#changed());
   }

@@ -113,6 +113,13 @@ export declare type EmbeddingSettings = Message<"headgate.v1.EmbeddingSettings">
    * @generated from field: headgate.v1.EmbeddingQueueSettings queue = 1;
    */
   queue?: EmbeddingQueueSettings | undefined;
+
+  /**
+   * Items of one request.
+   *
+   * @generated from field: uint32 max_items = 2;
+   */
+  maxItems: number;
 };
 
 /**

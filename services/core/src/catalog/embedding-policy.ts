@@ -3,6 +3,8 @@ import type { EmbeddingSettings, EmbeddingSettingsSchema } from '@headgate/proto
 import type { Config } from '../config/index.ts';
 
 export interface EmbeddingPolicy {
+  /** Of one request. */
+  readonly maxItems: number;
   readonly queue: EmbeddingQueuePolicy;
 }
 
@@ -21,6 +23,7 @@ export interface EmbeddingQueuePolicy {
 
 /** An older control says nothing of embeddings: what stands in the schema as default holds. */
 export const DEFAULT_EMBEDDINGS: EmbeddingPolicy = {
+  maxItems: 10_000,
   queue: { minChunks: 2, maxWaiting: 10_000, resultMs: 120_000, attempts: 6, concurrency: 16 },
 };
 
@@ -29,8 +32,11 @@ export const embeddingSettings = ({ embeddings }: Config): MessageInitShape<type
   embeddings;
 
 export function embeddingPolicy(settings: EmbeddingSettings | undefined): EmbeddingPolicy {
-  const { queue } = settings ?? {};
-  if (queue === undefined) return DEFAULT_EMBEDDINGS;
+  if (settings?.queue === undefined) return DEFAULT_EMBEDDINGS;
+  const { queue, maxItems } = settings;
   const { minChunks, maxWaiting, resultMs, attempts, concurrency } = queue;
-  return { queue: { minChunks, maxWaiting, resultMs, attempts, concurrency } };
+  return {
+    maxItems: maxItems || DEFAULT_EMBEDDINGS.maxItems,
+    queue: { minChunks, maxWaiting, resultMs, attempts, concurrency },
+  };
 }

@@ -251,6 +251,9 @@ const batches = mapping({
 });
 
 const embeddings = mapping({
+  maxItems: whole('a whole number', 1, 100_000)
+    .default(10_000)
+    .describe('Texts, or lists of token ids, of one request; it is cut into as many calls as its provider needs.'),
   queue: mapping({
     minChunks: whole('a whole number', 2, 1_000_000)
       .default(2)
@@ -338,7 +341,9 @@ export const configSchema = mapping({
     .prefault({})
     .describe('How long it is known what was used; what is kept already stays for as long as was said then.'),
   batches: batches.prefault({}).describe('The Batch API: how large batches may be, and how fast they run.'),
-  embeddings: embeddings.prefault({}).describe('Large embeddings requests, which embedders work off call by call.'),
+  embeddings: embeddings
+    .prefault({})
+    .describe('Embeddings requests; large ones are worked off by embedders, call by call.'),
   files: files.prefault({}).describe('The Files API: where files are kept, how large and how long.'),
   network: mapping({
     allowPrivateFileUrls: flag()

@@ -36,6 +36,8 @@ export interface ChunkCall {
   readonly signal: AbortSignal;
   readonly observation: RequestObservation;
   readonly generationId: string;
+  /** Refuse what a provider would drop or alter; absent: false. Such a request is not queued. */
+  readonly strict?: boolean;
 }
 
 /** What a process has at hand to run chunks. */

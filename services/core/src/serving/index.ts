@@ -1,4 +1,5 @@
 export { type PlannedChat, type PlanningState, planChat } from './plan-chat.ts';
+export { type PlannedEmbeddings, planEmbeddings } from './plan-embeddings.ts';
 export { providerGate } from './provider-gate.ts';
 export { reportOutcome } from './report-outcome.ts';
 export { modelNotFound, servedModels } from './served-models.ts';

@@ -267,8 +267,9 @@ describe('the ledger', () => {
         data.tokens_completion,
         data.streamed,
         data.is_byok,
+        data.finish_reason,
       ],
-      [answer.id, 'test/model', 'simulator', prompt_tokens, completion_tokens, false, false],
+      [answer.id, 'test/model', 'simulator', prompt_tokens, completion_tokens, false, false, 'stop'],
     );
     const cost = prompt_tokens * 0.001 + completion_tokens * 0.002;
     assert.ok(Math.abs(Number(data.total_cost) - cost) < 1e-9);

@@ -161,11 +161,11 @@ export class SubjectState {
   }
 }
 
-/** How long Redis keeps what nobody asks for: a bucket is full by then, a window over. A total is kept for a year. */
+/** How long Redis keeps what nobody asks for: a bucket is full by then, a window over. A total is kept for ever, as people count. */
 function keepMsOf(leases: readonly Lease[]): number {
   let keepMs = MINUTE_MS;
   for (const { unit } of leases) {
-    const days = { day: 2, week: 8, month: 32, total: 400 };
+    const days = { day: 2, week: 8, month: 32, total: 36_500 };
     const windowMs = unit.window === null ? 2 * unit.windowMs : days[unit.window] * DAY_MS;
     keepMs = Math.max(keepMs, windowMs);
   }

@@ -137,6 +137,16 @@ describe('metadataJson', () => {
     );
   });
 
+  it('says what an answer is worth, and that a credential of the caller costs the gateway nothing', () => {
+    const costs = (attempts: AttemptRecord[]) => {
+      const { gateway } = JSON.parse(metadataJson(input({ attempts, costUsd: '0.5' })));
+      return [gateway.cost, gateway.marketCost];
+    };
+    assert.deepEqual(costs([record(0)]), ['0.5', '0.5']);
+    const own = { ...record(0), planned: { ...record(0).planned, credentialType: 'byok' as const } };
+    assert.deepEqual(costs([own]), ['0', '0.5']);
+  });
+
   it('of one plan is not told of another', () => {
     const other = planOf([model('a"x', ['http://127.0.0.1:1'])]);
     const attempts = other.attempts.map((planned) => ({ ...record(0), planned }));

@@ -21,6 +21,7 @@ export interface MetadataInput {
   readonly plan: Plan;
   /** Never empty; the last one answered. */
   readonly attempts: readonly AttemptRecord[];
+  /** What the provider asks for it; an attempt with the caller's own credential costs the gateway nothing. */
   readonly costUsd: string | null;
   readonly warnings: readonly string[];
   /** Of what is accounted; the client is shown what its provider says, and no estimate. */
@@ -40,10 +41,11 @@ export interface MetadataInput {
 export function metadataJson(input: MetadataInput): string {
   const { plan, attempts: records, costUsd } = input;
   const answered = records[records.length - 1]?.planned ?? plan.attempts[0];
+  const isByok = answered?.credentialType === 'byok';
   const attempts = records.map(attemptJson);
   const models = byModel(records, attempts);
   const sort = plan.sort === null ? '' : `"sort":${JSON.stringify(plan.sort)},`;
-  const cost = costUsd === null ? '' : `"cost":"${costUsd}","marketCost":"${costUsd}",`;
+  const cost = costUsd === null ? '' : `"cost":"${isByok ? '0' : costUsd}","marketCost":"${costUsd}",`;
   const tier = input.serviceTier === null ? '' : `,"serviceTier":${JSON.stringify(input.serviceTier)}`;
   const affinity = plan.affinity === null ? '' : `,"affinity":"${plan.affinity}"`;
   const resumed = input.resumed ? ',"resumed":true' : '';

@@ -35,6 +35,7 @@ export class Relay implements AttemptOwner {
   );
   #attempt: Attempt | null = null;
   #settled = false;
+  #finishReason: string | null = null;
   /** Runs while the next attempt has to wait. */
   #waiting: NodeJS.Timeout | null = null;
 
@@ -144,6 +145,7 @@ export class Relay implements AttemptOwner {
 
   /** The attempt has answered; returns what that cost, if its provider says so. */
   #finishAttempt(attempt: Attempt, result: StreamProgress | ChatAnswer): BilledAttempt | null {
+    this.#finishReason = result.finishReasons[0] ?? null;
     this.#log.end(attempt, null, null, { result, later: result.usage === null });
     return result.usage === null ? null : this.#account.add(attempt.planned, result.usage, 'provider');
   }
@@ -197,6 +199,7 @@ export class Relay implements AttemptOwner {
       gatewayMs: this.#log.timing().gatewayMs,
       firstContentAt: this.#client.firstContentAt,
       usage: answered === null ? null : tokenUsage(answered.usage),
+      finishReason: this.#finishReason,
       resumed: this.#log.resumed,
     };
     this.#request.observation.answered();

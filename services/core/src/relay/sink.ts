@@ -45,6 +45,8 @@ export interface RelayOutcome {
   readonly endedAt: number;
   /** Of the answer as the client has it, whole; null where it has none, or only a part. */
   readonly usage: TokenUsage | null;
+  /** Of the first choice; null where the client has no whole answer. */
+  readonly finishReason: string | null;
   /** All attempts that cost something: also such as broke, or went on without their client. */
   readonly billed: readonly BilledAttempt[];
   /** Their sum: what is accounted. */

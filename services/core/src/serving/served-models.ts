@@ -35,13 +35,15 @@ function allowedModel(table: RoutingTable, principal: Principal, id: string, par
   const model = table.models.get(id);
   if (!model) throw modelNotFound(id);
   if (!principal.allows(id)) {
-    throw new GatewayError('forbidden', `The API key may not use the model '${id}'.`, {
+    throw new GatewayError('forbidden', `${whoIs(principal)} may not use the model '${id}'.`, {
       param,
       code: 'model_not_allowed',
     });
   }
   return model;
 }
+
+const whoIs = ({ id }: Principal): string => (id.startsWith('oidc:') ? 'The holder of this token' : 'The API key');
 
 export const modelNotFound = (id: string): GatewayError =>
   new GatewayError('model_not_found', `The model '${id}' does not exist. GET /v1/models lists those that do.`, {

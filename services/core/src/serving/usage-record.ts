@@ -41,6 +41,8 @@ export interface ServedFacts
     RelayOutcome,
     'accounted' | 'error' | 'clientAborted' | 'firstContentAt' | 'endedAt' | 'model' | 'provider' | 'attempts'
   > {
+  /** Absent where there is no such thing. */
+  readonly finishReason?: string | null;
   readonly last: {
     readonly credentialType: 'system' | 'byok';
     readonly endpoint: { readonly model: string };
@@ -85,6 +87,7 @@ export function usageRecord(
     streamed: asked.stream,
     status: clientAborted ? 499 : facts.status,
     errorType: error?.type ?? '',
+    finishReason: outcome.finishReason ?? '',
     clientAborted,
     usageSource: accounted === null ? UsageSource.UNSPECIFIED : SOURCES[accounted.source],
     inputTokens: BigInt((usage?.promptTokens ?? 0) - (read ?? 0) - (write ?? 0)),

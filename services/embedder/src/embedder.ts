@@ -13,6 +13,8 @@ import { LateUsage } from '@headgate/core/relay';
 import { SnapshotFeed } from '@headgate/core/snapshot';
 import { METRIC, type Telemetry } from '@headgate/core/telemetry';
 import { Authorizers, UpstreamPools } from '@headgate/core/upstream';
+import { type BatchWorkers, startBatchWorkers } from './batches/index.ts';
+import { ChunkWorkers, chunkHandler } from './chunks/index.ts';
 import { startHealthServer } from './health-server.ts';
 import type { EmbedderParts } from './parts.ts';
 
@@ -24,6 +26,8 @@ const DEFAULT_GRACE_SECONDS = 25;
 export class Embedder {
   readonly #parts: EmbedderParts;
   readonly #heartbeat: Heartbeat;
+  readonly #chunks: ChunkWorkers;
+  #batches: BatchWorkers | null = null;
   readonly #clients: readonly RedisClient[];
   #healthServer: Server | null = null;
   #stopping = false;
@@ -61,29 +65,43 @@ export class Embedder {
       queueUrl,
       prefix,
     };
+    const { metrics } = telemetry;
+    this.#chunks = new ChunkWorkers({ queueUrl, prefix, handler: chunkHandler(this.#parts), metrics, log });
   }
 
   async start(): Promise<void> {
-    const { feed, health, limiter, pools, telemetry } = this.#parts;
+    const { feed, health, limiter, telemetry } = this.#parts;
     const { snapshotVersion, redisUp, liveEmbedders } = METRIC;
     const { metrics } = telemetry;
     metrics.gauge(snapshotVersion.name, snapshotVersion.help, () => feed.current()?.table.version ?? 0);
     metrics.gauge(redisUp.name, redisUp.help, () => (feed.redisUp() ? 1 : 0));
     metrics.gauges(liveEmbedders, 'highest', () => [{ values: [], value: this.#heartbeat.live ?? Number.NaN }]);
-    feed.onChange(({ table }) => {
-      pools.retain([...table.providers.values()].map(({ baseUrl }) => baseUrl));
-    });
+    feed.onChange(({ table }) => this.#configured(table));
     await this.#serveHealth();
     await feed.start();
     await Promise.all([health.start(), limiter.start()]);
-    this.#heartbeat.start();
+    const current = feed.current();
+    if (current !== null) this.#configured(current.table);
   }
 
-  /** Takes no more work, lets what runs end, gives everything back. */
-  async stop(): Promise<void> {
+  /** Work is taken, and counted on, from the first configuration on. */
+  #configured(table: RoutingTable): void {
+    if (this.#stopping) return;
+    this.#parts.pools.retain([...table.providers.values()].map(({ baseUrl }) => baseUrl));
+    if (this.#batches === null) {
+      this.#chunks.start();
+      this.#heartbeat.start();
+      this.#batches = startBatchWorkers(this.#parts);
+    }
+    this.#chunks.configured(table);
+  }
+
+  /** Takes no more work, lets what runs end within `graceMs`, gives everything back. */
+  async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     const { feed, health, limiter, usage, lateUsage, pools, telemetry } = this.#parts;
     await within(1_000, this.#heartbeat.stop());
+    await Promise.all([this.#chunks.stop(graceMs), this.#batches?.stop(graceMs)]);
     await lateUsage.finish(USAGE_GRACE_MS);
     // Leases go back, and what was used is written down, before anything is closed.
     await Promise.all([limiter.stop(), usage.stop()]);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { ConfigError, loadBootstrap } from '@headgate/core/config';
 import { requireSecret } from '@headgate/core/snapshot';
 import { startTelemetry } from '@headgate/core/telemetry';
-import { Embedder } from './embedder.ts';
+import { Embedder, graceMs } from './embedder.ts';
 import { VERSION } from './version.ts';
 
 /** EX_CONFIG of sysexits.h: starting again without a change will not help. */
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
     await embedder.start();
     log.info('embedder started');
     log.info('embedder stops', { reason: await stopped });
-    await embedder.stop();
+    await embedder.stop(graceMs(process.env));
     process.exit(0);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -2,12 +2,14 @@ import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { BatchJobs, BatchStore } from '@headgate/core/batches';
-import { DEFAULT_FILES, DEFAULT_HEALTH } from '@headgate/core/catalog';
+import { DEFAULT_EMBEDDINGS, DEFAULT_FILES, DEFAULT_HEALTH } from '@headgate/core/catalog';
 import type { Bootstrap } from '@headgate/core/config';
+import { InlineRunner } from '@headgate/core/embeddings';
 import { StoredFiles } from '@headgate/core/files';
 import { HealthBoard } from '@headgate/core/health';
 import { Reports, UsageWriter } from '@headgate/core/ledger';
 import { RedisLimiter } from '@headgate/core/limits';
+import { ChunkQueue, QueuedEmbeddings } from '@headgate/core/queue';
 import { createRequestClient, type RedisClient, redisKeys } from '@headgate/core/redis';
 import { requireSecret, SnapshotFeed } from '@headgate/core/snapshot';
 import {
@@ -25,6 +27,7 @@ import { endpointStates, endpointsOf } from './endpoint-states.ts';
 import type { Exchange } from './exchange.ts';
 import { Gateway } from './gateway.ts';
 import { isMessage, type ToPrimary, type ToWorker } from './messages.ts';
+import { addQueueMetrics, queueCounters } from './queue-metrics.ts';
 import { loadUws, type UwsModule } from './uws.ts';
 import { VERSION } from './version.ts';
 
@@ -45,6 +48,7 @@ export class Worker {
   readonly #ledger: RedisClient;
   readonly #blocks: RedisClient;
   readonly #batches: RedisClient;
+  readonly #chunks: ChunkQueue;
   readonly #gateway: Gateway;
   readonly #app: TemplatedApp;
   readonly #scrapes = new Map<number, Exchange>();
@@ -89,6 +93,15 @@ export class Worker {
     this.#batches = createRequestClient(url, 'headgate-ingress-batches');
     const refused = telemetry.metrics.counter(METRIC.limitsRefused);
     const replicaId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+    const queuePolicy = () => (this.#feed.current()?.table.embeddings ?? DEFAULT_EMBEDDINGS).queue;
+    this.#chunks = new ChunkQueue({
+      queueUrl: bootstrap.redis.queueUrl ?? url,
+      prefix,
+      waiter: replicaId,
+      policy: queuePolicy,
+      log: telemetry.logger,
+      ...queueCounters(telemetry.metrics),
+    });
     this.#gateway = new Gateway({
       feed: this.#feed,
       pools: this.#pools,
@@ -114,6 +127,7 @@ export class Worker {
         // That Redis is away is told by the feed, and to whoever asks for a batch.
         jobs: new BatchJobs(this.#batches, keys, () => undefined),
       },
+      embeddings: new QueuedEmbeddings(this.#chunks, new InlineRunner(), queuePolicy),
     });
     this.#app = routes(uws.App(), this.#gateway, (exchange) => this.#scrape(exchange));
   }
@@ -127,11 +141,13 @@ export class Worker {
       const table = this.#feed.current()?.table;
       return table === undefined ? [] : endpointStates(table, this.#health);
     });
+    addQueueMetrics(metrics, this.#chunks);
     addAccountingMetrics(metrics, this.#gateway.limiter, this.#gateway.usage);
     process.on('message', (message: unknown) => this.#onMessage(message));
     // The primary decides on Ctrl-C, which the terminal sends to all of us.
     process.on('SIGINT', () => undefined);
     process.on('SIGTERM', () => void this.#drain());
+    this.#chunks.start();
     await this.#feed.start();
     await Promise.all([this.#health.start(), this.#gateway.limiter.start()]);
     setInterval(() => this.#sweepFiles(), SWEEP_FILES_MS).unref();
@@ -198,6 +214,7 @@ export class Worker {
     // Leases go back, and what was used is written down, before anything is closed.
     await Promise.all([this.#gateway.limiter.stop(), this.#gateway.usage.stop()]);
     this.#gateway.oidc.close();
+    await this.#chunks.stop();
     this.#leases.disconnect();
     this.#ledger.disconnect();
     this.#blocks.disconnect();

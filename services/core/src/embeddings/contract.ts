@@ -50,6 +50,8 @@ export interface ChunkTools {
    * its provider have room for it. As `RelayRequest.admitAttempt`.
    */
   readonly admitAttempt?: AdmitCall;
+  /** Where only waiting for a rate limit is left, that error is the outcome at once: who asked waits elsewhere. Default: it waits. */
+  readonly returnsWhenLimited?: boolean;
   readonly log: Logger;
 }
 

@@ -16,6 +16,10 @@ const abandoned = (): GatewayError =>
     shouldRetry: false,
   });
 
+/** When the first of all limits has passed, not only that of the last endpoint. */
+const laterError = ({ message, code }: GatewayError, retryAfterMs: number): GatewayError =>
+  new GatewayError('rate_limit_exceeded', message, { failure: 'rate_limited', code, retryAfterMs });
+
 /**
  * Embeds the items of a chunk: tries the plan's endpoints, as the relay does for chats (DESIGN 6). What one endpoint has brought
  * before it failed is kept: all of them serve the same model. Never rejects.
@@ -69,6 +73,9 @@ class ChunkRun {
       const circumstances = { attempts: number, now, deadlineAt, random: Math.random() };
       const waitMs = route.after(result.error, circumstances);
       if (waitMs === null) return route.finalError(now);
+      if (waitMs > 0 && this.#tools.returnsWhenLimited && result.error.failure === 'rate_limited') {
+        return laterError(result.error, waitMs);
+      }
       if (waitMs > 0) await sleep(waitMs, undefined, { signal });
     }
   }

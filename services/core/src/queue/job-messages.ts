@@ -8,7 +8,7 @@ import {
 } from '@headgate/proto/embedding_job';
 import type { ModelEntry } from '../catalog/index.ts';
 import type { EmbeddingItem } from '../dialects/index.ts';
-import type { AttemptFacts, ChunkCall, ChunkHead, ChunkOutcome, EmbeddingRequestHead } from '../embeddings/contract.ts';
+import type { AttemptFacts, ChunkCall, ChunkHead, ChunkOutcome, EmbeddingRequestHead } from '../embeddings/index.ts';
 import { ERROR_STATUS, type ErrorType, type FailureClass, GatewayError } from '../errors/index.ts';
 import type { Plan, PlannedAttempt } from '../routing/index.ts';
 import type { ChunkDraft } from './chunk-queue.ts';

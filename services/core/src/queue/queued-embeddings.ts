@@ -1,5 +1,12 @@
 import type { EmbeddingQueuePolicy } from '../catalog/index.ts';
-import type { ChunkCall, ChunkOutcome, ChunkTools, EmbeddingRunner } from '../embeddings/contract.ts';
+import {
+  type ChunkCall,
+  type ChunkOutcome,
+  type ChunkTools,
+  type EmbeddingRunner,
+  emptyHead,
+  GIVEN_UP,
+} from '../embeddings/index.ts';
 import { GatewayError, toGatewayError } from '../errors/index.ts';
 import type { ChunkEnd, ChunkQueue } from './chunk-queue.ts';
 import { draftOf, outcomeOf } from './job-messages.ts';
@@ -24,7 +31,7 @@ export class QueuedEmbeddings implements EmbeddingRunner {
     try {
       ends = await this.#queue.run(chunks.map(draftOf), { signal, deadlineAt });
     } catch (thrown) {
-      const error = signal.aborted && thrown === signal.reason ? left() : toGatewayError(thrown);
+      const error = signal.aborted && thrown === signal.reason ? abandoned() : toGatewayError(thrown);
       return chunks.map((chunk) => unmade(chunk, error));
     }
     return this.#complete(chunks, ends, tools);
@@ -33,7 +40,9 @@ export class QueuedEmbeddings implements EmbeddingRunner {
   #toBeQueued(chunks: readonly ChunkCall[]): boolean {
     if (chunks.length < this.#policy().minChunks || this.#queue.liveEmbedders === 0) return false;
     // A caller's own credential never goes through Redis.
-    return chunks.every(({ plan }) => plan.attempts.every(({ credentialType }) => credentialType === 'system'));
+    return chunks.every(
+      ({ plan, strict }) => !strict && plan.attempts.every(({ credentialType }) => credentialType === 'system'),
+    );
   }
 
   /** Makes here what no embedder would. */
@@ -49,20 +58,17 @@ export class QueuedEmbeddings implements EmbeddingRunner {
   }
 }
 
-const left = (): GatewayError => new GatewayError('failed_dependency', 'This part of the request was given up.');
+const left = (): GatewayError =>
+  new GatewayError('internal_server_error', 'Another part of the request failed.', { code: GIVEN_UP });
+
+const abandoned = (): GatewayError =>
+  new GatewayError('timeout_error', 'Nobody waits for this request any more.', {
+    code: 'abandoned',
+    shouldRetry: false,
+  });
 
 const unmade = ({ items }: ChunkCall, error: GatewayError): ChunkOutcome => ({
   data: null,
   error,
-  head: {
-    items: items.length,
-    promptTokens: 0,
-    usageSource: 'provider',
-    costUsd: '0',
-    marketCostUsd: '0',
-    provider: '',
-    providerModel: '',
-    attempts: [],
-    warnings: [],
-  },
+  head: emptyHead(items.length),
 });

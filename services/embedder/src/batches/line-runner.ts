@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch, BatchEndpoint } from '@headgate/core/batches';
+import { InlineRunner } from '@headgate/core/embeddings';
 import { GatewayError, toGatewayError } from '@headgate/core/errors';
 import { Principal, type PrincipalFacts } from '@headgate/core/identity';
 import { LearnedOutput } from '@headgate/core/limits';
@@ -30,7 +31,12 @@ export class LineRunner {
   readonly #tools: LineTools;
 
   constructor(parts: EmbedderParts) {
-    this.#tools = { parts, learnedOutput: new LearnedOutput(), affinity: new AffinityMemory() };
+    this.#tools = {
+      parts,
+      learnedOutput: new LearnedOutput(),
+      affinity: new AffinityMemory(),
+      embeddings: new InlineRunner(),
+    };
   }
 
   /** Null: the owner may not ask for anything any more. `facts`: of an owner that stands in no table. */

@@ -1,5 +1,6 @@
 import { type LineAnswer, NO_USAGE } from '@headgate/core/batches';
 import type { RoutingTable } from '@headgate/core/catalog';
+import type { EmbeddingRunner } from '@headgate/core/embeddings';
 import type { GatewayError } from '@headgate/core/errors';
 import type { Principal } from '@headgate/core/identity';
 import type { LearnedOutput } from '@headgate/core/limits';
@@ -12,6 +13,7 @@ export interface LineTools {
   readonly parts: EmbedderParts;
   readonly learnedOutput: LearnedOutput;
   readonly affinity: AffinityMemory;
+  readonly embeddings: EmbeddingRunner;
 }
 
 /** One try of one request. */

@@ -72,6 +72,25 @@ export const CHECKS: Readonly<Record<string, Check>> = {
     });
     await showsAnswer(outcome);
   },
+  embeddings: async ({ run: { stdout }, stack }) => {
+    const [received] = await stack.simulator(0).received({ path: '/v1/embeddings' });
+    assert.ok(received);
+    const { input, encoding_format } = received.body as { input: unknown; encoding_format: unknown };
+    assert.deepEqual(input, ['Sunny day at the beach']);
+    // What the SDKs ask for when nobody chose, and print as numbers.
+    assert.equal(encoding_format, 'base64');
+    const response = await fetch(`${stack.simulator(0).baseUrl}/embeddings`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer sk-simulated' },
+      body: JSON.stringify({ model: 'text-embedding-3-small', input }),
+    });
+    const { data } = (await response.json()) as { data: { embedding: number[] }[] };
+    const shown = stdout.match(/-?\d+\.\d+(?:e-?\d+)?/g) ?? [];
+    assert.ok(shown.length >= 100, `it showed ${shown.length} numbers`);
+    const expected = data[0]?.embedding ?? [];
+    for (const [i, text] of shown.slice(0, 100).entries())
+      assert.equal(Math.fround(Number(text)), Math.fround(expected[i] ?? 0));
+  },
   'tool-calls': async (outcome) => {
     const { stdout } = outcome.run;
     const body = await chatBody(outcome);

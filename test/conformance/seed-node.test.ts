@@ -17,6 +17,7 @@ const OPENAI_SDK: readonly Example[] = [
   { file: 'tool-calls.ts', name: 'tool-calls', shows: 'values' },
   { file: 'provider-options.ts', name: 'provider-options', shows: 'values' },
   { file: 'streaming-provider-options.ts', name: 'streaming-provider-options', shows: 'values' },
+  { file: 'embeddings.ts', name: 'embeddings', shows: 'inspected' },
 ];
 
 const FETCH: readonly Example[] = [
@@ -59,5 +60,4 @@ suite('the seed’s examples for Node.js, as they stand', () => {
     { skip: existsSync(AI_SDK_4) ? false : 'AI SDK 4 IS NOT INSTALLED: npm test does it, or node test/setup.mjs' },
     () => runs(AI_SDK, AI_SDK_4),
   );
-  test('openai: embeddings.ts', { skip: 'POST /v1/embeddings comes with the issue on embeddings' }, () => undefined);
 });

@@ -27,6 +27,7 @@ const PYTHON: readonly Example[] = [
   { file: 'tool-calls.py', name: 'tool-calls', shows: 'values' },
   { file: 'provider-options.py', name: 'provider-options', shows: 'values' },
   { file: 'streaming-provider-options.py', name: 'streaming-provider-options', shows: 'values' },
+  { file: 'embeddings.py', name: 'embeddings', shows: 'values' },
 ];
 
 const noCurl = ['curl', 'bash', 'base64'].find((tool) => spawnSync(tool, ['--version']).error !== undefined);
@@ -59,7 +60,6 @@ suite('the seed’s examples for curl and Python, as they stand', () => {
       runExample(stack, example, (place) => place.runSeed(example.file, interpreter), workshop),
     );
   }
-  test('python: embeddings.py', { skip: 'POST /v1/embeddings comes with the issue on embeddings' }, () => undefined);
 });
 
 /** As test/setup.mjs left it. */

@@ -33,13 +33,16 @@ export function lineIds(number: number, bytes: Uint8Array): LineIds {
 /** The line of the output file, or of the error file. */
 export function answeredLine({ id, requestId }: LineIds, customId: string, answer: LineAnswer): LineResult {
   const { status, body, usage } = answer;
-  const response = `{"status_code":${status},"request_id":${JSON.stringify(requestId)},"body":${body}}`;
+  const response = `{"status_code":${status},"request_id":${JSON.stringify(requestId)},"body":${onOneLine(body)}}`;
   return {
     ok: status >= 200 && status < 300,
     text: `{"id":"${id}","custom_id":${JSON.stringify(customId)},"response":${response},"error":null}`,
     usage,
   };
 }
+
+/** Some providers indent their JSON, and what passes through stays as it is. Inside of strings there are no line breaks. */
+const onOneLine = (json: string): string => json.replace(/[\r\n]+[ \t]*/g, '');
 
 /** The line of the error file for a request that has no answer. */
 export function unrunLine({ id }: LineIds, customId: string, code: Unrun): string {

@@ -25,6 +25,7 @@ export function banner(running) {
     `  base URL  ${baseUrl}`,
     `  API key   ${running.apiKey}`,
     `  answers   ${answeredBy(running)}`,
+    '  embedder  one runs: large embeddings requests and batches are its work',
     '  more keys npx headgate keys create --name my-app',
     '',
   ];

@@ -17,7 +17,7 @@ const SECRET = 'the secret of this deployment';
 const API_KEY = 'sk-the-key-of-the-provider';
 const PREFIX = 't';
 const CHAT = 'acme:m';
-const EMBEDDING = 'acme:e';
+const EMBEDDING = 'acme:text-embedding-3-small';
 const POLICY = { consecutiveFailures: 2, failureRatio: 1, minimumRequests: 100, windowMs: 30_000, cooldownMs: 30 };
 const BREAKER = { ...POLICY, maxCooldownMs: POLICY.cooldownMs };
 
@@ -74,7 +74,7 @@ auth: { keys: [{ name: app, key: key-0123456789 }] }
 providers: { acme: { dialect: openai, baseUrl: "${simulator.url}/v1", apiKey: ${API_KEY} } }
 models:
   - { id: acme/chat, type: chat, endpoints: [{ provider: acme, model: ${model} }] }
-  - { id: acme/embedding, type: embedding, endpoints: [{ provider: acme, model: e }] }
+  - { id: acme/embedding, type: embedding, endpoints: [{ provider: acme, model: text-embedding-3-small }] }
 `,
   );
   return readDesiredState({ HEADGATE_CONFIG: path }, directory, SECRET).snapshot;
@@ -179,20 +179,17 @@ describe('an endpoint whose breaker has opened', () => {
     await eventually(() => !isOpen());
   });
 
-  test('of an embedding model is left alone, and it is said so', async () => {
+  test('of an embedding model is asked for one small vector', async () => {
     simulator.faults.add({ fault: { status: 503 } });
     await control(snapshot('intervalMs: 60'));
     outage(EMBEDDING);
-    outage(CHAT);
-    await probesArrived(2);
-    await eventually(() => isOpen(EMBEDDING));
-    assert.equal((await schedules()).length, 1);
-    assert.ok(simulator.requests.every(({ model }) => model === 'm'));
-    const told = said('endpoints of embedding models are not probed by this release');
-    assert.deepEqual(
-      told.map(({ endpoint }) => endpoint),
-      [EMBEDDING],
-    );
+    const [first] = await probesArrived(2);
+    assert.deepEqual([first?.path, first?.status], ['/v1/embeddings', 503]);
+    assert.deepEqual(first?.body, { model: 'text-embedding-3-small', input: ['Hi'], encoding_format: 'float' });
+    assert.ok(isOpen(EMBEDDING));
+    simulator.faults.clear();
+    await eventually(() => !isOpen(EMBEDDING));
+    assert.equal(simulator.requests.at(-1)?.status, 200);
   });
 });
 

@@ -31,7 +31,6 @@ export class ActiveProbes {
   readonly #queue: ProbeQueue;
   #table: RoutingTable;
   #targets: ReadonlyMap<string, ProbeTarget>;
-  readonly #toldUnprobed = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
   /** What the schedule was last brought to; null: unknown. */
   #scheduled: string | null = null;
@@ -146,23 +145,16 @@ export class ActiveProbes {
     const { now } = this.#board.view();
     for (const { endpointKey, openUntil } of open) {
       if (this.#targets.has(endpointKey)) wanted.set(endpointKey, { everyMs: intervalMs, firstInMs: openUntil - now });
-      else this.#tellUnprobed(endpointKey);
     }
     return wanted;
   }
-
-  /** There is no cheap question for them yet; requests find out whether they are back. */
-  #tellUnprobed(endpointKey: string): void {
-    if (this.#toldUnprobed.has(endpointKey) || !endpointKeys(this.#table).has(endpointKey)) return;
-    this.#toldUnprobed.add(endpointKey);
-    this.#options.log.info('endpoints of embedding models are not probed by this release', { endpoint: endpointKey });
-  }
 }
 
-/** By key, those of chat models; any of the models does that have the endpoint. */
+/** By key; any of the models does that have the endpoint. */
 function targetsOf({ models }: RoutingTable): ReadonlyMap<string, ProbeTarget> {
-  const chat = [...models.values()].filter(({ type }) => type === 'chat');
-  return new Map(chat.flatMap((model) => model.endpoints.map((endpoint) => [endpoint.key, { model, endpoint }])));
+  return new Map(
+    [...models.values()].flatMap((model) => model.endpoints.map((endpoint) => [endpoint.key, { model, endpoint }])),
+  );
 }
 
 function endpointKeys({ models }: RoutingTable): ReadonlySet<string> {

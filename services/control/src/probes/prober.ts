@@ -1,5 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises';
 import type { EndpointEntry, HealthPolicy, ModelEntry } from '@headgate/core/catalog';
+import { probeEmbedding } from '@headgate/core/embeddings';
 import type { HealthBoard, ProbePermit } from '@headgate/core/health';
 import { type ProbeResult, probeEndpoint } from '@headgate/core/relay';
 import type { Logger } from '@headgate/core/telemetry';
@@ -100,7 +101,8 @@ export class Prober {
     const found = target(endpointKey);
     if (found === undefined || this.#stopping.signal.aborted) return null;
     try {
-      return await probeEndpoint({
+      const probe = found.model.type === 'embedding' ? probeEmbedding : probeEndpoint;
+      return await probe({
         ...found,
         timeoutMs: policy().timeoutMs,
         pools: this.#pools,

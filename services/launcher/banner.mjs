@@ -20,12 +20,11 @@ export function banner(running) {
   const baseUrl = `${originOf(running)}/v1`;
   const lines = [
     '',
-    `Headgate is ready (${running.seconds.toFixed(1)} s). Ctrl-C stops it; logs are in .headgate/logs.`,
+    `Headgate is ready (${running.seconds.toFixed(1)} s), with an embedder. Ctrl-C stops it; logs are in .headgate/logs.`,
     '',
     `  base URL  ${baseUrl}`,
     `  API key   ${running.apiKey}`,
     `  answers   ${answeredBy(running)}`,
-    '  embedder  one runs: large embeddings requests and batches are its work',
     '  more keys npx headgate keys create --name my-app',
     '',
   ];

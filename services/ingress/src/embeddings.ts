@@ -179,7 +179,7 @@ class EmbeddingsCall {
   /** A caller's own credentials never leave this process. */
   #runner({ strict }: EmbeddingRequest, { plan }: PlannedEmbeddings) {
     const stays = strict || plan.attempts.some(({ credentialType }) => credentialType === 'byok');
-    return stays ? this.#gateway.inlineEmbeddings : this.#gateway.embeddings;
+    return stays ? this.#gateway.inlineEmbeddings : this.#gateway.microBatches.runnerFor(this.#principal.id);
   }
 
   #tools(demand: Demand): ChunkTools {

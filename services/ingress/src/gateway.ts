@@ -1,5 +1,5 @@
-import type { RoutingTable } from '@headgate/core/catalog';
-import { type EmbeddingRunner, InlineRunner } from '@headgate/core/embeddings';
+import { DEFAULT_EMBEDDINGS, type RoutingTable } from '@headgate/core/catalog';
+import { type EmbeddingRunner, type InlineRunner, MicroBatcher } from '@headgate/core/embeddings';
 import { GatewayError } from '@headgate/core/errors';
 import type { FileStore } from '@headgate/core/files';
 import type { HealthBoard } from '@headgate/core/health';
@@ -30,8 +30,10 @@ export interface GatewayParts {
   readonly reports: Reports;
   readonly files: FileStore;
   readonly batches: BatchDesk;
-  /** Where large embeddings are run; absent: in this process. */
-  readonly embeddings?: EmbeddingRunner;
+  /** Runs chunks of embeddings in this process. */
+  readonly inlineEmbeddings: InlineRunner;
+  /** Where large embeddings are run. */
+  readonly embeddings: EmbeddingRunner;
 }
 
 const RETRY_SOON_MS = 1_000;
@@ -53,8 +55,10 @@ export class Gateway implements ExchangeHost {
   readonly lateUsage = new LateUsage();
   readonly authorizers = new Authorizers();
   /** Runs chunks of embeddings in this process. */
-  readonly inlineEmbeddings = new InlineRunner();
+  readonly inlineEmbeddings: InlineRunner;
   readonly embeddings: EmbeddingRunner;
+  /** Where small ones share calls, if the configuration says so. */
+  readonly microBatches: MicroBatcher;
   #oidc: OidcVerifier;
   #issuers = '[]';
   readonly #open = new Set<Exchange>();
@@ -72,7 +76,12 @@ export class Gateway implements ExchangeHost {
     this.reports = reports;
     this.files = files;
     this.batches = batches;
-    this.embeddings = parts.embeddings ?? this.inlineEmbeddings;
+    this.inlineEmbeddings = parts.inlineEmbeddings;
+    this.embeddings = parts.embeddings;
+    this.microBatches = new MicroBatcher(
+      this.embeddings,
+      () => (feed.current()?.table.embeddings ?? DEFAULT_EMBEDDINGS).microBatch,
+    );
     this.#oidc = new OidcVerifier([], telemetry.logger);
     feed.onChange(() => this.#changed());
   }

@@ -48,6 +48,7 @@ export class Worker {
   readonly #ledger: RedisClient;
   readonly #blocks: RedisClient;
   readonly #batches: RedisClient;
+  readonly #batchQueues: RedisClient;
   readonly #chunks: ChunkQueue;
   readonly #gateway: Gateway;
   readonly #app: TemplatedApp;
@@ -91,6 +92,7 @@ export class Worker {
     this.#ledger = createRequestClient(url, 'headgate-ingress-ledger');
     this.#blocks = createRequestClient(url, 'headgate-ingress-files');
     this.#batches = createRequestClient(url, 'headgate-ingress-batches');
+    this.#batchQueues = createRequestClient(bootstrap.redis.queueUrl ?? url, 'headgate-ingress-batch-queues');
     const refused = telemetry.metrics.counter(METRIC.limitsRefused);
     const replicaId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
     const queuePolicy = () => (this.#feed.current()?.table.embeddings ?? DEFAULT_EMBEDDINGS).queue;
@@ -102,6 +104,7 @@ export class Worker {
       log: telemetry.logger,
       ...queueCounters(telemetry.metrics),
     });
+    const inline = new InlineRunner();
     this.#gateway = new Gateway({
       feed: this.#feed,
       pools: this.#pools,
@@ -125,9 +128,10 @@ export class Worker {
       batches: {
         store: new BatchStore(this.#batches, keys),
         // That Redis is away is told by the feed, and to whoever asks for a batch.
-        jobs: new BatchJobs(this.#batches, keys, () => undefined),
+        jobs: new BatchJobs(this.#batchQueues, keys, () => undefined),
       },
-      embeddings: new QueuedEmbeddings(this.#chunks, new InlineRunner(), queuePolicy),
+      inlineEmbeddings: inline,
+      embeddings: new QueuedEmbeddings(this.#chunks, inline, queuePolicy),
     });
     this.#app = routes(uws.App(), this.#gateway, (exchange) => this.#scrape(exchange));
   }
@@ -220,6 +224,7 @@ export class Worker {
     this.#blocks.disconnect();
     await this.#gateway.batches.jobs.close().catch(() => undefined);
     this.#batches.disconnect();
+    this.#batchQueues.disconnect();
     await Promise.all([this.#feed.stop(), this.#health.stop(), this.#pools.close(), this.#telemetry.shutdown()]);
     process.exit(0);
   }

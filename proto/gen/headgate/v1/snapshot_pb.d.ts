@@ -120,6 +120,11 @@ export declare type EmbeddingSettings = Message<"headgate.v1.EmbeddingSettings">
    * @generated from field: uint32 max_items = 2;
    */
   maxItems: number;
+
+  /**
+   * @generated from field: headgate.v1.MicroBatchSettings micro_batch = 3;
+   */
+  microBatch?: MicroBatchSettings | undefined;
 };
 
 /**
@@ -127,6 +132,33 @@ export declare type EmbeddingSettings = Message<"headgate.v1.EmbeddingSettings">
  * Use `create(EmbeddingSettingsSchema)` to create a new message.
  */
 export declare const EmbeddingSettingsSchema: GenMessage<EmbeddingSettings>;
+
+/**
+ * Small requests of one key that come at nearly one time share a call.
+ *
+ * @generated from message headgate.v1.MicroBatchSettings
+ */
+export declare type MicroBatchSettings = Message<"headgate.v1.MicroBatchSettings"> & {
+  /**
+   * 0: they do not.
+   *
+   * @generated from field: uint32 wait_ms = 1;
+   */
+  waitMs: number;
+
+  /**
+   * Of one shared call.
+   *
+   * @generated from field: uint32 max_items = 2;
+   */
+  maxItems: number;
+};
+
+/**
+ * Describes the message headgate.v1.MicroBatchSettings.
+ * Use `create(MicroBatchSettingsSchema)` to create a new message.
+ */
+export declare const MicroBatchSettingsSchema: GenMessage<MicroBatchSettings>;
 
 /**
  * How large requests are worked off by embedders, a call to a provider (a chunk) a job.

@@ -6,6 +6,8 @@ export interface EmbeddingPolicy {
   /** Of one request. */
   readonly maxItems: number;
   readonly queue: EmbeddingQueuePolicy;
+  /** Small requests of one key that come at nearly one time share a call; `waitMs` 0: they do not. */
+  readonly microBatch: { readonly waitMs: number; readonly maxItems: number };
 }
 
 /** How large requests are worked off by embedders, a call to a provider (a chunk) a job. */
@@ -25,6 +27,7 @@ export interface EmbeddingQueuePolicy {
 export const DEFAULT_EMBEDDINGS: EmbeddingPolicy = {
   maxItems: 10_000,
   queue: { minChunks: 2, maxWaiting: 10_000, resultMs: 120_000, attempts: 6, concurrency: 16 },
+  microBatch: { waitMs: 0, maxItems: 64 },
 };
 
 /** The `embeddings` section of headgate.yaml, for the snapshot. */
@@ -33,10 +36,11 @@ export const embeddingSettings = ({ embeddings }: Config): MessageInitShape<type
 
 export function embeddingPolicy(settings: EmbeddingSettings | undefined): EmbeddingPolicy {
   if (settings?.queue === undefined) return DEFAULT_EMBEDDINGS;
-  const { queue, maxItems } = settings;
+  const { queue, maxItems, microBatch = DEFAULT_EMBEDDINGS.microBatch } = settings;
   const { minChunks, maxWaiting, resultMs, attempts, concurrency } = queue;
   return {
     maxItems: maxItems || DEFAULT_EMBEDDINGS.maxItems,
     queue: { minChunks, maxWaiting, resultMs, attempts, concurrency },
+    microBatch: { waitMs: microBatch.waitMs, maxItems: microBatch.maxItems },
   };
 }

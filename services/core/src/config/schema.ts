@@ -267,6 +267,12 @@ const embeddings = mapping({
       .default(16)
       .describe('Calls of one embedder to one provider at one time; limits.providers bounds all embedders together.'),
   }).prefault({}),
+  microBatch: mapping({
+    waitMs: whole('a whole number of milliseconds', 0, 100)
+      .default(0)
+      .describe('Small requests of one key wait so long for others to share a call with; 0: they share none.'),
+    maxItems: whole('a whole number', 2, 2_048).default(64).describe('Of one shared call.'),
+  }).prefault({}),
 });
 
 const files = mapping({

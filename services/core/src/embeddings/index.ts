@@ -10,6 +10,7 @@ export type {
 } from './contract.ts';
 export { emptyHead, GIVEN_UP, InlineRunner } from './inline-runner.ts';
 export { tokensOfItems } from './items.ts';
+export { MicroBatcher, type MicroBatchPolicy } from './micro-batch.ts';
 export { probeEmbedding } from './probe-embedding.ts';
 export { type EmbeddingRequest, readEmbeddingRequest } from './request.ts';
 export { runChunk } from './run-chunk.ts';

@@ -6,8 +6,10 @@
 -- ARGV[1]  replica
 -- ARGV[2]  replicas that share the subject, as far as the caller knows
 -- ARGV[3]  milliseconds for which the state is kept when nobody asks any more
--- ARGV[4]  revision of the state that the caller saw last, 0: none. A lower one here means that Redis has lost writes
--- ARGV[5]  number of units; for each of them ten arguments follow:
+-- ARGV[4]  revision of the state that the caller saw last, 0: none
+-- ARGV[5]  epoch of that revision, empty: none
+-- ARGV[6]  this server's run id as far as the caller knows, empty: it does not
+-- ARGV[7]  number of units; for each of them ten arguments follow:
 --            name
 --            kind: bucket, budget or slots
 --            capacity
@@ -16,19 +18,41 @@
 --            want: less than this is of no use, 0: nothing is needed now
 --            all: what all that wait need together
 --            wish: so much would be good to have
---            hint: what the caller knows to have been left at most, -1: nothing. Counts when Redis has lost writes
+--            hint: what the caller knows to have been left at most, -1: nothing. Counts when Redis has lost what the caller saw
 --            extra: of a bucket or slots what others may have used unheard, and is not given out; of a budget the end of the
 --            window that `give` and `hint` are of
 --          want, all and wish are what comes on top of what the caller has.
 --
--- Returns {now, revision, then for each unit: granted (slots: total), left, milliseconds until `want` can be had (-1: never),
+-- An epoch is the time in which Redis has lost nothing: another begins when the state is gone, or stands on a server that is
+-- not the one that wrote it last (it was started again, or a replica took over, and the last writes may be missing). In the
+-- new epoch each caller that saw a later revision than any known so far brings what was left then; what was given and
+-- returned since the epoch began is counted on top of that (field `net`), so that the order of the callers does not matter.
+--
+-- Returns {now, revision, epoch, this server's run id, then for each unit: granted (slots: total), left, milliseconds until `want` can be had (-1: never),
 -- end of the window (budget; 0: never)}. Times are epoch milliseconds.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local replica, replicas = ARGV[1], math.max(1, tonumber(ARGV[2]))
-local seen, revision = tonumber(ARGV[4]), tonumber(redis.call('HGET', KEYS[1], 'revision') or 0)
-local lost = seen > revision
 local DAY = 86400000
+
+local server = ARGV[6]
+if server == '' then
+  local info = redis.pcall('INFO', 'server')
+  server = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
+end
+
+local seen = tonumber(ARGV[4])
+local header = redis.call('HMGET', KEYS[1], 'revision', 'epoch', 'base')
+-- `base` is the latest revision before this epoch whose state is known.
+local revision, epoch, base = tonumber(header[1]) or 0, header[2], tonumber(header[3]) or 0
+local begins = not epoch or string.sub(epoch, 1, #server + 1) ~= server .. ':' or (ARGV[5] == epoch and seen > revision)
+if begins then
+  epoch, base = server .. ':' .. time[1] .. '.' .. time[2], revision
+end
+local lost = ARGV[5] ~= epoch and seen > base
+if lost then
+  base = seen
+end
 
 local update = {}
 local function text(number)
@@ -67,11 +91,12 @@ end
 
 local function bucket(unit)
   local window = tonumber(unit.period)
-  local stored = redis.call('HMGET', KEYS[1], unit.name, unit.name .. ':part', unit.name .. ':at')
+  local stored = redis.call('HMGET', KEYS[1], unit.name, unit.name .. ':part', unit.name .. ':at', unit.name .. ':net')
   local units, part, at = tonumber(stored[1]) or unit.capacity, tonumber(stored[2]) or 0, tonumber(stored[3]) or now
+  local net = begins and 0 or tonumber(stored[4]) or 0
   units, part, at = refilled(units, part, at, unit.capacity, window)
-  if lost and unit.hint > -1 and unit.hint < units then
-    units, part = unit.hint, 0
+  if lost and unit.hint > -1 and unit.hint + net < units then
+    units, part = unit.hint + net, 0
   end
   units = units + unit.give
   if units >= unit.capacity then
@@ -87,6 +112,7 @@ local function bucket(unit)
   keep(unit.name, units - granted)
   keep(unit.name .. ':part', part)
   keep(unit.name .. ':at', at)
+  keep(unit.name .. ':net', net + unit.give - granted)
   return granted, units - granted, wait, 0
 end
 
@@ -123,20 +149,21 @@ end
 
 local function budget(unit)
   local ends = windowEnd(unit.period)
-  local stored = redis.call('HMGET', KEYS[1], unit.name, unit.name .. ':ends')
-  local spent = 0
+  local stored = redis.call('HMGET', KEYS[1], unit.name, unit.name .. ':ends', unit.name .. ':net')
+  local spent, net = 0, 0
   if stored[1] and tonumber(stored[2]) == ends then
-    spent = tonumber(stored[1])
+    spent, net = tonumber(stored[1]), not begins and tonumber(stored[3]) or 0
   end
   if lost and unit.hint > -1 and unit.extra == ends then
-    spent = math.max(spent, unit.capacity - unit.hint)
+    spent = math.max(spent, unit.capacity - unit.hint - net)
   end
   -- Nothing comes back to a window that is over; what was used beyond a lease is charged to the one that runs.
   if unit.give < 0 or unit.extra == ends then
-    spent = math.max(0, spent - unit.give)
+    spent, net = math.max(0, spent - unit.give), net + unit.give
   end
   local granted = lease(unit.capacity - spent, unit)
   keep(unit.name, spent + granted)
+  keep(unit.name .. ':net', net - granted)
   keep(unit.name .. ':ends', ends)
   return granted, unit.capacity - spent - granted, 0, ends
 end
@@ -164,9 +191,9 @@ local function slots(unit)
 end
 
 local KINDS = { bucket = bucket, budget = budget, slots = slots }
-local reply = { text(now), text(math.max(seen, revision) + 1) }
-for i = 1, tonumber(ARGV[5]) do
-  local at = 6 + (i - 1) * 10
+local reply = { text(now), text(math.max(seen, revision) + 1), epoch, server }
+for i = 1, tonumber(ARGV[7]) do
+  local at = 8 + (i - 1) * 10
   local unit = {
     name = ARGV[at],
     capacity = tonumber(ARGV[at + 2]),
@@ -185,7 +212,7 @@ for i = 1, tonumber(ARGV[5]) do
   reply[#reply + 1] = text(ends)
 end
 if #update > 0 then
-  redis.call('HSET', KEYS[1], 'revision', reply[2], unpack(update))
+  redis.call('HSET', KEYS[1], 'revision', reply[2], 'epoch', epoch, 'base', text(base), unpack(update))
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 return reply

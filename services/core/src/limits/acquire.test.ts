@@ -35,7 +35,7 @@ async function acquire(
   subject: string,
   [kind, capacity, period]: readonly [string, number, number | string],
   { give = 0, want = 0, all = want, wish = 0, hint = -1, extra = 0 }: Ask = {},
-  { replica = 'a', replicas = 1, revision = 0 } = {},
+  { replica = 'a', replicas = 1, revision = 0, epoch = '', server = '' } = {},
 ) {
   const keys = [`{${subject}}:buckets`, `{${subject}}:slots`];
   const args = [
@@ -43,6 +43,8 @@ async function acquire(
     replicas,
     600_000,
     revision,
+    epoch,
+    server,
     1,
     'u',
     kind,
@@ -56,8 +58,9 @@ async function acquire(
     extra,
   ];
   const reply = (await ACQUIRE.run(client, keys, args)) as unknown[];
-  const [now = 0, seen = 0, granted = 0, left = 0, wait = 0, ends = 0] = reply.map(Number);
-  return { now, revision: seen, granted, left, wait, ends };
+  const [now = 0, seen = 0] = reply.map(Number);
+  const [granted = 0, left = 0, wait = 0, ends = 0] = reply.slice(4).map(Number);
+  return { now, revision: seen, epoch: String(reply[2]), server: String(reply[3]), granted, left, wait, ends };
 }
 
 const fresh = (): string => `s${serial++}`;
@@ -115,19 +118,62 @@ describe('a bucket in Redis', () => {
     assert.equal((await acquire(subject, unit, { want: 30 })).granted, 30);
   });
 
-  test('that has lost writes believes whoever saw the newest of them', async () => {
-    const subject = fresh();
+  describe('of which Redis has lost what was written', () => {
     const unit = ['bucket', 100, 86_400_000] as const;
-    const { revision } = await acquire(subject, unit, { want: 70 });
-    const latest = await acquire(subject, unit, { want: 20 });
-    assert.equal(latest.left, 10);
-    await client.del(`{${subject}}:buckets`);
-    const first = await acquire(subject, unit, { hint: 30 }, { revision });
-    assert.equal(first.left, 30, 'not a full one');
-    const second = await acquire(subject, unit, { hint: 10 }, { revision: latest.revision + 5 });
-    assert.equal(second.left, 10, 'this one knew more');
-    const late = await acquire(subject, unit, { hint: 0 }, { revision });
-    assert.equal(late.left, 10, 'and this one less');
+
+    test('believes whoever saw the newest of it, in whatever order they come', async () => {
+      const subject = fresh();
+      const seen = await acquire(subject, unit, { want: 60 });
+      const latest = await acquire(subject, unit, { want: 30 });
+      assert.equal(latest.left, 10);
+      await client.del(`{${subject}}:buckets`);
+      const first = await acquire(subject, unit, { hint: 40, give: -3 }, seen);
+      assert.equal(first.left, 37, 'not a full one');
+      const again = await acquire(subject, unit, { hint: 37, give: 1 }, first);
+      assert.equal(again.left, 38);
+      const second = await acquire(subject, unit, { hint: 10, give: -1 }, latest);
+      assert.equal(second.left, 10 - 3 + 1 - 1, 'this one knew more, and what was told since counts, too');
+      const late = await acquire(subject, unit, { hint: 0 }, seen);
+      assert.equal(late.left, 7, 'and this one less');
+    });
+
+    test('takes back what was given out to somebody who knew nothing', async () => {
+      const subject = fresh();
+      const seen = await acquire(subject, unit, { want: 80 });
+      await client.del(`{${subject}}:buckets`);
+      assert.equal((await acquire(subject, unit, { want: 15 })).left, 85);
+      const told = await acquire(subject, unit, { hint: 20 }, seen);
+      assert.equal(told.left, 5);
+      assert.notEqual(told.epoch, seen.epoch);
+    });
+
+    test('finds it out by the server, when an older state is there again', async () => {
+      const subject = fresh();
+      const old = await acquire(subject, unit, { want: 20 });
+      const stored = await client.hgetall(`{${subject}}:buckets`);
+      const latest = await acquire(subject, unit, { want: 50 });
+      assert.equal(latest.left, 30);
+      await client.del(`{${subject}}:buckets`);
+      await client.hset(`{${subject}}:buckets`, stored);
+      // As many calls as were lost, from somebody who saw none of those.
+      const other = { ...old, server: 'another' };
+      const moved = await acquire(subject, unit, { hint: 80, give: -1 }, other);
+      assert.deepEqual([moved.left, moved.server], [79, 'another']);
+      assert.equal((await acquire(subject, unit, { hint: 79, give: -1 }, moved)).left, 78);
+      const told = await acquire(subject, unit, { hint: 30 }, { ...latest, server: 'another' });
+      assert.equal(told.left, 28);
+      assert.equal(told.epoch, moved.epoch);
+    });
+
+    test('nothing that came back is forgotten when all is there', async () => {
+      const subject = fresh();
+      const a = await acquire(subject, unit, { want: 80 });
+      const b = await acquire(subject, unit, { give: 70 });
+      assert.equal(b.left, 90);
+      const moved = { ...b, server: 'another' };
+      assert.equal((await acquire(subject, unit, { hint: 90 }, moved)).left, 90);
+      assert.equal((await acquire(subject, unit, { hint: 20 }, { ...a, server: 'another' })).left, 90);
+    });
   });
 
   test('is kept no longer than anybody needs it', async () => {
@@ -212,8 +258,8 @@ describe('a budget in Redis', () => {
   test('that was lost is not given out a second time', async () => {
     const subject = fresh();
     const unit = ['budget', 1_000, 'total'] as const;
-    const { revision } = await acquire(subject, unit, { want: 900 });
+    const seen = await acquire(subject, unit, { want: 900 });
     await client.del(`{${subject}}:buckets`);
-    assert.equal((await acquire(subject, unit, { want: 500, hint: 100 }, { revision })).granted, 0);
+    assert.equal((await acquire(subject, unit, { want: 500, hint: 100 }, seen)).granted, 0);
   });
 });

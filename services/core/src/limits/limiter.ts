@@ -78,10 +78,16 @@ export class RedisLimiter implements Limiter {
         return replicas.count;
       },
       reserveMs: link.reserveMs,
+      get serverId() {
+        return link.serverId;
+      },
       called: () => {
         counters.calls++;
       },
-      answered: (ms) => link.answered(ms),
+      answered: (ms, serverId) => {
+        link.answered(ms);
+        link.reached(serverId);
+      },
     };
     this.#table = new SubjectTable(desk, mostSubjects, (state) => (this.#queues.get(state)?.length ?? 0) > 0);
   }

@@ -36,6 +36,7 @@ export class RedisLink {
   /** Everything that Redis has to hear before anybody takes from it again. */
   readonly #tellAll: () => Promise<void>;
   #wasReady: boolean;
+  #serverId = '';
   #up = true;
   #awaySince = 0;
   #lost = false;
@@ -74,6 +75,17 @@ export class RedisLink {
   /** When Redis went away, `performance.now()`. */
   get awaySince(): number {
     return this.#awaySince;
+  }
+
+  /** Run id of the server that the connection leads to; empty: not known yet, or one of a cluster's. */
+  get serverId(): string {
+    return this.#serverId;
+  }
+
+  /** Which server answered. */
+  reached(serverId: string): void {
+    // An answer is read before its connection closes; a cluster has several servers.
+    if (this.#client.status === 'ready' && !this.#client.isCluster) this.#serverId = serverId;
   }
 
   stop(): void {
@@ -122,6 +134,7 @@ export class RedisLink {
   };
 
   readonly #closed = (): void => {
+    this.#serverId = '';
     // The first attempts to connect may fail: nothing was lost by that.
     if (this.#wasReady) this.fails('the connection was closed', true);
   };

@@ -9,7 +9,7 @@ const MARGIN_MS = 500;
 /** They are renewed when no more than this is left. */
 const RENEW_MS = 2_500;
 /** Slots come free at any time: how often that is looked for. */
-const RECHECK_MS = 20;
+const RECHECK_MS = 5;
 /** Half of what was in use at most counts after this. */
 const HALF_LIFE_MS = 2_000;
 

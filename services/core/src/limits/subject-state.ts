@@ -10,15 +10,19 @@ export const ACQUIRE = new LuaScript(new URL('./acquire.lua', import.meta.url));
 
 /** What one unit's part of an answer is made of. */
 const REPLY_FIELDS = 4;
+/** What stands before them. */
+const REPLY_HEAD = 4;
 
 /** What a subject's leases need to talk to Redis. */
 export interface LeaseDesk extends Surroundings {
   readonly client: RedisClient;
   readonly keys: RedisKeys['limits'];
   readonly replicaId: string;
-  /** Counts a call, and how long it took once it is answered. */
+  /** Run id of the server that the connection leads to; empty: not known, or of several servers. */
+  readonly serverId: string;
+  /** Counts a call, and how long it took and which server it was once it is answered. */
   called(): void;
-  answered(ms: number): void;
+  answered(ms: number, serverId: string): void;
 }
 
 /** One subject's leases in this process, and the one call at a time that refills them. */
@@ -36,6 +40,7 @@ export class SubjectState {
   #calling: Promise<void> | null = null;
   /** Of the state in Redis, as last heard. */
   #revision = 0;
+  #epoch = '';
 
   constructor(subject: Subject, desk: LeaseDesk) {
     this.subject = subject;
@@ -116,32 +121,39 @@ export class SubjectState {
       this.#waiting = [];
     }
     this.#desk.called();
-    let numbers: number[];
+    let reply: unknown[];
     try {
-      numbers = await this.#run(offers);
+      reply = await this.#run(offers);
     } catch (error) {
       for (const [i, offer] of offers.entries()) leases[i]?.failed(offer);
       throw error;
     }
     const now = performance.now();
-    this.#desk.answered(now - sentAt);
-    this.#hear(numbers, leases, offers, sentAt, now);
+    this.#desk.answered(now - sentAt, String(reply[3]));
+    this.#hear(reply, leases, offers, sentAt, now);
   }
 
-  async #run(offers: readonly Offer[]): Promise<number[]> {
-    const { client, replicaId, replicas } = this.#desk;
-    const args: (string | number)[] = [replicaId, replicas, this.#keepMs, this.#revision, offers.length];
+  async #run(offers: readonly Offer[]): Promise<unknown[]> {
+    const { client, replicaId, replicas, serverId } = this.#desk;
+    const state = [this.#keepMs, this.#revision, this.#epoch];
+    const args: (string | number)[] = [replicaId, replicas, ...state, serverId, offers.length];
     for (const offer of offers) args.push(...offer.args);
-    const reply = await ACQUIRE.run(client, this.#keys, args);
-    return (reply as unknown[]).map(Number);
+    return (await ACQUIRE.run(client, this.#keys, args)) as unknown[];
   }
 
-  #hear(numbers: number[], leases: readonly Lease[], offers: readonly Offer[], sentAt: number, now: number): void {
-    const [redisNow = 0, revision = 0] = numbers;
-    this.#revision = revision;
+  #hear(
+    reply: readonly unknown[],
+    leases: readonly Lease[],
+    offers: readonly Offer[],
+    sentAt: number,
+    now: number,
+  ): void {
+    const redisNow = Number(reply[0]);
+    this.#revision = Number(reply[1]);
+    this.#epoch = String(reply[2]);
     for (const [i, lease] of leases.entries()) {
-      const at = 2 + i * REPLY_FIELDS;
-      const [granted = 0, left = 0, waitMs = 0, windowEnds = 0] = numbers.slice(at, at + REPLY_FIELDS);
+      const at = REPLY_HEAD + i * REPLY_FIELDS;
+      const [granted = 0, left = 0, waitMs = 0, windowEnds = 0] = reply.slice(at, at + REPLY_FIELDS).map(Number);
       const windowLeftMs = windowEnds === 0 ? Number.POSITIVE_INFINITY : windowEnds - redisNow;
       const offer = offers[i];
       if (offer) lease.granted({ granted, left, waitMs, windowEnds, windowLeftMs }, offer, sentAt, now);

@@ -59,7 +59,7 @@ export class SubjectTable {
   /** Teaches Redis the script. */
   async warmUp(): Promise<void> {
     const { client, keys, replicaId } = this.#desk;
-    await ACQUIRE.run(client, [keys.buckets('none'), keys.slots('none')], [replicaId, 1, 1, 0, 0]);
+    await ACQUIRE.run(client, [keys.buckets('none'), keys.slots('none')], [replicaId, 1, 1, 0, '', '', 0]);
   }
 
   /** Debts are told, slots renewed, what is idle goes back and is forgotten. */

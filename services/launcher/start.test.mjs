@@ -110,6 +110,7 @@ test('npm start brings up a gateway that answers, and Ctrl-C ends all of it', { 
   assert.ok(!existsSync(path.join(state, 'admin.json')));
   assert.deepEqual(readdirSync(path.join(state, 'logs')).sort(), [
     'control.log',
+    'embedder.log',
     'ingress.log',
     'redis.log',
     'simulator.log',

@@ -76,13 +76,14 @@ export class BatchStore {
       const existing = await this.#existing(draft.owner, id, add);
       if (existing !== null) return { batch: existing, isNew: false };
     }
-    const [seconds] = await this.#client.time();
-    const createdAt = Number(seconds);
+    const [seconds, micros] = (await this.#client.time()).map(Number) as [number, number];
+    const createdAt = seconds;
     const fields = newFields(id, draft, createdAt, createdAt + WINDOW_S);
     await this.#client.hset(this.#keys.batch(id), fields);
     await this.#client.expire(this.#keys.batch(id), LONGEST_S);
     await this.#client.zadd(this.#keys.open, createdAt, id);
-    await this.#client.zadd(this.#keys.owned(draft.owner), createdAt, id);
+    // In microseconds: the seconds that clients see do not tell one after the other apart.
+    await this.#client.zadd(this.#keys.owned(draft.owner), seconds * 1e6 + micros, id);
     await this.#client.expire(this.#keys.owned(draft.owner), LONGEST_S);
     await add(id);
     const batch = readBatch(fields);

@@ -59,7 +59,7 @@ describe('Redis killed and started again in a storm', { concurrency: 2 }, () => 
           const isSlots = plan.name === 'slots';
           const lost = isSlots ? 2 * PROCESSES : verdict.most / (2 * PROCESSES);
           assert.ok(
-            verdict.excess <= (isSlots ? 0.05 : 0.01) * verdict.asked + lost,
+            verdict.excess <= (isSlots ? 0.15 : 0.01) * verdict.asked + lost,
             `${plan.name}: ${verdict.excess} of ${verdict.asked} refused in vain`,
           );
           assert.ok(verdict.slowestMs < LONGEST_MS, `${plan.name}: a request took ${verdict.slowestMs} ms`);

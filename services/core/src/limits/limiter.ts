@@ -201,9 +201,10 @@ export class RedisLimiter implements Limiter {
   #attempt(leases: readonly Lease[], demand: Demand, options: AdmitOptions, now: number): Outcome | Promise<Outcome> {
     if (!this.#link.up) return this.#withoutRedis(leases, demand, options, now);
     const outcome = this.#fromLeases(leases, demand, now);
-    if (outcome !== null) return outcome;
+    const lacksSlot = outcome !== null && isRefusal(outcome) && mayComeFree(outcome);
+    if (outcome !== null && !lacksSlot) return outcome;
     this.counters.waited++;
-    return this.#ask(leases, demand, options);
+    return this.#ask(leases, demand, options, lacksSlot);
   }
 
   /** Null: Redis has to be asked. */
@@ -225,18 +226,22 @@ export class RedisLimiter implements Limiter {
     return this.#let(leases, demand, null, now);
   }
 
-  async #ask(leases: readonly Lease[], demand: Demand, options: AdmitOptions): Promise<Outcome> {
+  /** `lacksSlot`: Redis had none for another request a moment ago; it is asked once more, a moment later, for all that wait. */
+  async #ask(leases: readonly Lease[], demand: Demand, options: AdmitOptions, lacksSlot: boolean): Promise<Outcome> {
     let looked = false;
     for (let calls = 0; calls < MOST_CALLS; calls++) {
+      if (lacksSlot && !looked) {
+        looked = true;
+        await pause(SLOT_LOOK_MS);
+        if (!this.#link.up) return this.#withoutRedis(leases, demand, options, performance.now());
+      }
       if (!(await this.#link.inTime(this.#fetchAll(leases, demand)))) {
         return this.#withoutRedis(leases, demand, options, performance.now());
       }
       const outcome = this.#fromLeases(leases, demand, performance.now());
-      if (outcome !== null && !(isRefusal(outcome) && outcome.limit.endsWith('concurrency') && !looked)) return outcome;
       if (outcome === null) continue;
-      looked = true;
-      await new Promise((done) => setTimeout(done, SLOT_LOOK_MS));
-      if (!this.#link.up) return this.#withoutRedis(leases, demand, options, performance.now());
+      if (looked || !isRefusal(outcome) || !mayComeFree(outcome)) return outcome;
+      lacksSlot = true;
     }
     const now = performance.now();
     const lacking = leases.find((lease) => !lease.has(lease.unit.need(demand), now));
@@ -332,6 +337,15 @@ export class RedisLimiter implements Limiter {
     ]);
   }
 }
+
+/** A slot comes free at any moment. */
+const mayComeFree = ({ limit, error }: Refusal): boolean =>
+  limit.endsWith('concurrency') && error.retryAfterMs !== undefined;
+
+const pause = (ms: number): Promise<void> =>
+  new Promise((done) => {
+    setTimeout(done, ms);
+  });
 
 function add(map: Map<string, number>, key: string): void {
   map.set(key, (map.get(key) ?? 0) + 1);

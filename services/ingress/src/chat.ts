@@ -1,7 +1,7 @@
 import type { RoutingTable } from '@headgate/core/catalog';
 import { type ChatRequest, readChatRequest } from '@headgate/core/chat';
 import type { Principal } from '@headgate/core/identity';
-import { type Admission, isRefusal, nanoCost, type Refusal } from '@headgate/core/limits';
+import { type Admission, isRefusal, type Refusal } from '@headgate/core/limits';
 import { Relay, type RelayOutcome } from '@headgate/core/relay';
 import type { PlanRequest } from '@headgate/core/routing';
 import {
@@ -10,9 +10,9 @@ import {
   type PlannedChat,
   planChat,
   providerGate,
-  reportOutcome,
+  requestEnd,
+  settle,
   subjectsOf,
-  usageRecord,
 } from '@headgate/core/serving';
 import type { RequestObservation } from '@headgate/core/telemetry';
 import { type CollectedBody, collectBody, releaseBody } from './body.ts';
@@ -198,39 +198,19 @@ class ChatCall {
     return planned;
   }
 
-  /** What was used takes the place of what was reserved, and is written down. */
-  #account(chat: ChatRequest, outcome: RelayOutcome): void {
-    const { usage, accounted, attempts } = outcome;
-    if (attempts === 0) this.#admission?.release();
-    else {
-      const tokens = accounted === null ? 0 : accounted.usage.promptTokens + accounted.usage.completionTokens;
-      this.#admission?.settle({ tokens, money: accounted?.costUsd ? nanoCost(accounted.costUsd) : 0 });
-    }
+  #settled(chat: ChatRequest, planned: PlanRequest, outcome: RelayOutcome): void {
+    const [principal, exchange] = [this.#principal, this.#exchange];
+    const asked = askedOfChat(chat);
+    settle(this.#gateway, { facts: exchange, principal, asked, planned, admission: this.#admission }, outcome);
+    const { usage } = outcome;
     if (usage !== null && outcome.error === null) {
-      this.#gateway.learnedOutput.learn(this.#principal.id, chat.model, usage.completionTokens / chat.choices);
+      this.#gateway.learnedOutput.learn(principal.id, chat.model, usage.completionTokens / chat.choices);
     }
-    if (attempts > 0)
-      this.#gateway.usage.write(usageRecord(this.#exchange, this.#principal, askedOfChat(chat), outcome));
-  }
-
-  #settled(chat: ChatRequest, request: PlanRequest, outcome: RelayOutcome): void {
-    reportOutcome(this.#gateway, request, outcome);
-    this.#account(chat, outcome);
     // With one attempt that ended well, the provider has taken the whole body: see releaseBody.
     if (outcome.attempts === 1 && outcome.error === null && !outcome.clientAborted) releaseBody(this.#body);
     this.#observation.ended({
-      endedAt: outcome.endedAt,
-      status: outcome.clientAborted ? 499 : this.#exchange.status,
-      errorType: outcome.error?.type ?? null,
-      clientAborted: outcome.clientAborted,
-      firstByteAt: outcome.firstContentAt,
-      provider: outcome.provider,
-      model: outcome.model,
-      attempts: outcome.attempts,
+      ...requestEnd(outcome, principal, exchange.status),
       resumed: outcome.resumed && outcome.error === null,
-      usage: outcome.accounted?.usage ?? null,
-      costUsd: outcome.accounted?.costUsd ?? null,
-      keyName: this.#principal.name,
       overheadMs: outcome.gatewayMs,
     });
   }

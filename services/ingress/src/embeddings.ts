@@ -5,19 +5,20 @@ import {
   type EmbeddingsOutcome,
   readEmbeddingRequest,
   runEmbeddings,
-  tokensOfItems,
 } from '@headgate/core/embeddings';
 import type { Principal } from '@headgate/core/identity';
-import { type Admission, type Demand, isRefusal, nanoCost } from '@headgate/core/limits';
+import { type Admission, type Demand, isRefusal } from '@headgate/core/limits';
 import type { Timing } from '@headgate/core/relay';
 import {
-  demandOf,
+  askedOfEmbeddings,
+  demandOfEmbeddings,
   type PlannedEmbeddings,
   planEmbeddings,
   providerGate,
-  reportOutcome,
+  requestEnd,
+  servedEmbeddings,
+  settle,
   subjectsOf,
-  usageRecord,
 } from '@headgate/core/serving';
 import type { RequestObservation } from '@headgate/core/telemetry';
 import { type CollectedBody, collectBody, releaseBody } from './body.ts';
@@ -103,7 +104,7 @@ class EmbeddingsCall {
       plan: planned.plan.keys,
       body: request.outline,
     });
-    const demand = this.#demand(request, planned);
+    const demand = demandOfEmbeddings(this.#gateway, this.#principal, request, planned);
     const admitted = await this.#admit(request, planned, demand);
     if (exchange.gone) {
       admitted?.release();
@@ -120,12 +121,6 @@ class EmbeddingsCall {
     for (const key of planned.plan.permits) health.takePermit(key);
     for (const key of planned.plan.wanted) health.wanted(key);
     return planned;
-  }
-
-  /** Of all items together; the plan is for the largest of them. */
-  #demand({ items }: EmbeddingRequest, { request, plan }: PlannedEmbeddings): Demand {
-    const features = { ...request.features, promptTokens: tokensOfItems(items) };
-    return demandOf(this.#gateway, this.#principal, { ...request, features }, plan, 1);
   }
 
   /** Null where nobody has a limit. Rejects with a refusal. */
@@ -210,42 +205,10 @@ class EmbeddingsCall {
     gatewayMs: number,
   ): void {
     const exchange = this.#exchange;
-    const endedAt = performance.now();
-    const { error, last, attempts, accounted } = outcome;
-    const clientAborted = exchange.gone;
-    const ended = {
-      error,
-      clientAborted,
-      last,
-      attempts,
-      accounted,
-      endedAt,
-      provider: last?.endpoint.provider.name ?? null,
-      model: last?.model.id ?? null,
-      firstContentAt: error === null && !clientAborted ? endedAt : null,
-    };
-    reportOutcome(this.#gateway, planned.request, ended);
-    if (attempts === 0) admission?.release();
-    else {
-      const tokens = accounted?.usage.promptTokens ?? 0;
-      admission?.settle({ tokens, money: accounted?.costUsd ? nanoCost(accounted.costUsd) : 0 });
-      const { head, user, tags } = request;
-      const asked = { operation: 'embeddings', model: head.model, stream: false, user, tags } as const;
-      this.#gateway.usage.write(usageRecord(exchange, this.#principal, asked, ended));
-    }
-    this.#observation.ended({
-      endedAt,
-      status: clientAborted ? 499 : exchange.status,
-      errorType: error?.type ?? null,
-      clientAborted,
-      firstByteAt: ended.firstContentAt,
-      provider: ended.provider,
-      model: ended.model,
-      attempts,
-      usage: accounted?.usage ?? null,
-      costUsd: accounted?.costUsd ?? null,
-      keyName: this.#principal.name,
-      overheadMs: gatewayMs,
-    });
+    const principal = this.#principal;
+    const served = servedEmbeddings(outcome, exchange.gone);
+    const asked = askedOfEmbeddings(request);
+    settle(this.#gateway, { facts: exchange, principal, asked, planned: planned.request, admission }, served);
+    this.#observation.ended({ ...requestEnd(served, principal, exchange.status), overheadMs: gatewayMs });
   }
 }

@@ -1,4 +1,5 @@
 import type { Limits, ModelEntry, RoutingTable } from '../catalog/index.ts';
+import { type EmbeddingRequest, tokensOfItems } from '../embeddings/index.ts';
 import type { Principal } from '../identity/index.ts';
 import { costUsd } from '../ledger/index.ts';
 import { type Demand, type LearnedOutput, nanoCost, type Subject } from '../limits/index.ts';
@@ -105,4 +106,15 @@ export function demandOf(
           first.endpoint.pricing,
         );
   return { tokens: promptTokens + output, money: cost === null ? 0 : nanoCost(cost) };
+}
+
+/** Of all items together; the plan is for the largest of them. */
+export function demandOfEmbeddings(
+  state: { readonly learnedOutput: LearnedOutput },
+  principal: Principal,
+  { items }: EmbeddingRequest,
+  { request, plan }: { readonly request: PlanRequest; readonly plan: Plan },
+): Demand {
+  const features = { ...request.features, promptTokens: tokensOfItems(items) };
+  return demandOf(state, principal, { ...request, features }, plan, 1);
 }

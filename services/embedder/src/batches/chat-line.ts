@@ -2,9 +2,8 @@ import { type LineAnswer, NO_USAGE } from '@headgate/core/batches';
 import type { RoutingTable } from '@headgate/core/catalog';
 import { type ChatRequest, readChatRequest } from '@headgate/core/chat';
 import { GatewayError } from '@headgate/core/errors';
-import type { Principal } from '@headgate/core/identity';
 import { HEADROOM } from '@headgate/core/json';
-import { type Admission, nanoCost } from '@headgate/core/limits';
+import type { Admission } from '@headgate/core/limits';
 import { Relay, type RelayOutcome, type RelaySink } from '@headgate/core/relay';
 import {
   askedOfChat,
@@ -12,11 +11,10 @@ import {
   type PlannedChat,
   planChat,
   providerGate,
-  reportOutcome,
+  requestEnd,
+  settle,
   subjectsOf,
-  usageRecord,
 } from '@headgate/core/serving';
-import type { RequestObservation } from '@headgate/core/telemetry';
 import { admitLine } from './line-admission.ts';
 import { errorAnswer, type LineCall, type LineTools } from './line-tools.ts';
 import type { LineOutcome } from './shard-run.ts';
@@ -148,21 +146,18 @@ class ChatLine implements RelaySink {
   }
 
   #settled(outcome: RelayOutcome): LineOutcome {
-    const { principal, requestId, generationId, startedAt } = this.#call;
+    const { principal, requestId, generationId, startedAt, observation } = this.#call;
     const { parts, learnedOutput, affinity } = this.#tools;
-    const { accounted, usage, error, attempts } = outcome;
-    reportOutcome({ health: parts.health, affinity }, this.#planned.request, outcome);
-    if (attempts === 0) this.#admission?.release();
-    else {
-      const tokens = accounted === null ? 0 : accounted.usage.promptTokens + accounted.usage.completionTokens;
-      this.#admission?.settle({ tokens, money: accounted?.costUsd ? nanoCost(accounted.costUsd) : 0 });
-      const facts = { generationId, requestId, startedAt, status: error?.status ?? 200, referer: '', title: '' };
-      parts.usage.write(usageRecord(facts, principal, askedOfChat(this.#chat), outcome));
-    }
+    const { usage, error } = outcome;
+    const status = error?.status ?? 200;
+    const facts = { generationId, requestId, startedAt, status, referer: '', title: '' };
+    const asked = askedOfChat(this.#chat);
+    const planned = this.#planned.request;
+    settle({ ...parts, affinity }, { facts, principal, asked, planned, admission: this.#admission }, outcome);
     if (usage !== null && error === null) {
       learnedOutput.learn(principal.id, this.#chat.model, usage.completionTokens / this.#chat.choices);
     }
-    observe(this.#call.observation, outcome, principal);
+    observation.ended({ ...requestEnd(outcome, principal, status), overheadMs: outcome.gatewayMs });
     return this.#outcome(outcome);
   }
 
@@ -213,21 +208,3 @@ class ChatLine implements RelaySink {
 /** Requests of a batch ask for whole answers. */
 const notAsked = (): GatewayError =>
   new GatewayError('internal_server_error', 'A stream came that nobody had asked for.');
-
-function observe(observation: RequestObservation, outcome: RelayOutcome, principal: Principal): void {
-  const { error, endedAt, firstContentAt, provider, model, attempts, accounted, gatewayMs, clientAborted } = outcome;
-  observation.ended({
-    endedAt,
-    status: clientAborted ? 499 : (error?.status ?? 200),
-    errorType: error?.type ?? null,
-    clientAborted,
-    firstByteAt: firstContentAt,
-    provider,
-    model,
-    attempts,
-    usage: accounted?.usage ?? null,
-    costUsd: accounted?.costUsd ?? null,
-    keyName: principal.name,
-    overheadMs: gatewayMs,
-  });
-}

@@ -1,20 +1,14 @@
 import { NO_USAGE } from '@headgate/core/batches';
+import { readEmbeddingRequest, runEmbeddings } from '@headgate/core/embeddings';
 import {
-  type EmbeddingRequest,
-  type EmbeddingsOutcome,
-  readEmbeddingRequest,
-  runEmbeddings,
-  tokensOfItems,
-} from '@headgate/core/embeddings';
-import { type Admission, type Demand, nanoCost } from '@headgate/core/limits';
-import {
-  demandOf,
-  type PlannedEmbeddings,
+  askedOfEmbeddings,
+  demandOfEmbeddings,
   planEmbeddings,
   providerGate,
-  reportOutcome,
+  requestEnd,
+  servedEmbeddings,
+  settle,
   subjectsOf,
-  usageRecord,
 } from '@headgate/core/serving';
 import { admitLine } from './line-admission.ts';
 import { errorAnswer, type LineCall, type LineTools } from './line-tools.ts';
@@ -43,7 +37,7 @@ export async function runEmbeddingLine(call: LineCall, tools: LineTools): Promis
     body: request.outline,
   });
   const deadlineAt = startedAt + table.server.requestTimeoutMs;
-  const demand = demandFor(call, tools, request, planned);
+  const demand = demandOfEmbeddings(tools, principal, request, planned);
   const [model] = planned.request.models;
   const subjects = model === undefined ? [] : subjectsOf(table, principal, model, request.user);
   const { onRedisLoss } = table.limits;
@@ -56,7 +50,15 @@ export async function runEmbeddingLine(call: LineCall, tools: LineTools): Promis
     tools.embeddings,
     { pools, authorizers, health, log: telemetry.logger, ...(gate === undefined ? {} : { admitAttempt: gate }) },
   );
-  settle(call, tools, { request, planned, admission: admitted.admission }, outcome);
+  const served = servedEmbeddings(outcome, signal.aborted);
+  const status = outcome.error?.status ?? 200;
+  const facts = { generationId, requestId: call.requestId, startedAt, status, referer: '', title: '' };
+  settle(
+    { ...tools.parts, affinity: tools.affinity },
+    { facts, principal, asked: askedOfEmbeddings(request), planned: planned.request, admission: admitted.admission },
+    served,
+  );
+  observation.ended(requestEnd(served, principal, status));
   if (signal.aborted) return { waitMs: SOON_MS };
   const { error, body, accounted } = outcome;
   // Limits of providers pass, and nobody waits.
@@ -64,68 +66,6 @@ export async function runEmbeddingLine(call: LineCall, tools: LineTools): Promis
   if (error !== null) return { answer: errorAnswer(error) };
   const usage = { ...NO_USAGE, inputTokens: accounted?.usage.promptTokens ?? 0 };
   return { answer: { status: 200, body: withoutMetadata(body ?? Buffer.alloc(0)), usage } };
-}
-
-/** Of all items together; the plan is for the largest of them. */
-function demandFor(
-  { principal }: LineCall,
-  { learnedOutput }: LineTools,
-  { items }: EmbeddingRequest,
-  { request, plan }: PlannedEmbeddings,
-): Demand {
-  const features = { ...request.features, promptTokens: tokensOfItems(items) };
-  return demandOf({ learnedOutput }, principal, { ...request, features }, plan, 1);
-}
-
-interface Admitted {
-  readonly request: EmbeddingRequest;
-  readonly planned: PlannedEmbeddings;
-  readonly admission: Admission | null;
-}
-
-/** What was used takes the place of what was reserved, and is written down. */
-function settle(call: LineCall, tools: LineTools, asked: Admitted, outcome: EmbeddingsOutcome): void {
-  const { principal, generationId, requestId, startedAt, observation } = call;
-  const { parts, affinity } = tools;
-  const { request, planned, admission } = asked;
-  const { error, last, attempts, accounted } = outcome;
-  const endedAt = performance.now();
-  const clientAborted = call.signal.aborted;
-  const status = error?.status ?? 200;
-  const ended = {
-    error,
-    clientAborted,
-    last,
-    attempts,
-    accounted,
-    endedAt,
-    provider: last?.endpoint.provider.name ?? null,
-    model: last?.model.id ?? null,
-    firstContentAt: error === null ? endedAt : null,
-  };
-  reportOutcome({ health: parts.health, affinity }, planned.request, ended);
-  if (attempts === 0) admission?.release();
-  else {
-    const tokens = accounted?.usage.promptTokens ?? 0;
-    admission?.settle({ tokens, money: accounted?.costUsd ? nanoCost(accounted.costUsd) : 0 });
-    const { head, user, tags } = request;
-    const facts = { generationId, requestId, startedAt, status, referer: '', title: '' };
-    const record = { operation: 'embeddings', model: head.model, stream: false, user, tags } as const;
-    parts.usage.write(usageRecord(facts, principal, record, ended));
-  }
-  observation.ended({
-    endedAt,
-    status: clientAborted ? 499 : status,
-    errorType: error?.type ?? null,
-    clientAborted,
-    firstByteAt: ended.firstContentAt,
-    provider: ended.provider,
-    model: ended.model,
-    attempts,
-    usage: accounted?.usage ?? null,
-    costUsd: accounted?.costUsd ?? null,
-    keyName: principal.name,
-  });
 }
 
 function withoutMetadata(body: Buffer): string {

@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { type Stack, withStack } from '../../support/stack.ts';
+import { watchMemory } from './memory.ts';
 
 /**
  * Embeddings inline and through the queue, by turns in one run: what the queue costs, and what it brings. Prints a table; the
- * numbers of one machine mean little, their ratio more. `npm run bench:embeddings [-- --rounds 3]`
+ * numbers of one machine mean little, their ratio more. `npm run bench:embeddings [-- --rounds 3]`; with
+ * `-- --memory 1000000` what all processes hold while so many texts go through the queue.
  */
 
 const TEXTS_A_CHUNK = 64;
@@ -20,7 +22,9 @@ interface Result {
   readonly p99: number;
 }
 
-const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1]) || 3;
+const option = (name: string): number => Number(process.argv[process.argv.indexOf(name) + 1]) || 0;
+const rounds = option('--rounds') || 3;
+const texts = option('--memory');
 
 const config = (baseUrl: string | undefined, queued: boolean) => ({
   auth: { keys: [{ name: 'bench', key: 'key-bench' }] },
@@ -67,6 +71,7 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 await withStack(
   { embedders: 1, env: { HEADGATE_ACCESS_LOG: 'off' }, config: ([simulator]) => config(simulator?.url, true) },
   async (stack) => {
+    if (texts > 0) return watchMemory(stack, texts);
     const results = new Map<string, Result[]>();
     for (let round = 0; round <= rounds; round++) {
       for (const queued of [false, true]) {

@@ -124,7 +124,7 @@ class ChatCall {
     const exchange = this.#exchange;
     if (admitted !== null) exchange.extraHeaders = limitHeaders(admitted.status);
     if (admitted !== null && isRefusal(admitted)) this.#refuse(admitted.error);
-    else if (exchange.gone) admitted?.release();
+    else if (exchange.over) admitted?.release();
     else {
       this.#admission = admitted;
       try {
@@ -179,6 +179,7 @@ class ChatCall {
     );
     exchange.onGone = () => relay.clientGone();
     exchange.onDrained = () => relay.clientDrained();
+    exchange.onCut = (error) => relay.cut(error);
     relay.start();
   }
 

@@ -153,6 +153,10 @@ class EmbeddingsCall {
     const { plan } = planned;
     const left = new AbortController();
     exchange.onGone = () => left.abort(new Error('the client left'));
+    exchange.onCut = (error) => {
+      exchange.refuse(error);
+      left.abort(error);
+    };
     const beganAt = performance.now();
     const run = {
       request,

@@ -49,6 +49,8 @@ export class Exchange implements RelaySink {
   status = 0;
   onGone: (() => void) | null = null;
   onDrained: (() => void) | null = null;
+  /** Ends what is under way with this error; without it, that is left to the exchange. */
+  onCut: ((error: GatewayError) => void) | null = null;
   readonly #res: HttpResponse;
   readonly #host: ExchangeHost;
   readonly #cors: readonly string[];
@@ -110,6 +112,13 @@ export class Exchange implements RelaySink {
   #end(): void {
     this.#over = true;
     this.#host.closed(this);
+  }
+
+  /** The process has no more time for it: it ends with this error as far as its form allows. */
+  cut(error: GatewayError): void {
+    if (this.#over) return;
+    if (this.onCut) this.onCut(error);
+    else this.refuseThrown(error);
   }
 
   /** Collects the body; `onData` gets chunks that are valid only during the call. */

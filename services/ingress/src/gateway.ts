@@ -142,4 +142,14 @@ export class Gateway implements ExchangeHost {
       this.#idle = resolve;
     });
   }
+
+  /** Ends what is still open with an error that lets clients ask another replica. */
+  cutOpen(): void {
+    const error = new GatewayError('service_unavailable', 'The gateway is shutting down: send the request again.', {
+      code: 'shutting_down',
+      retryAfterMs: RETRY_SOON_MS,
+      shouldRetry: true,
+    });
+    for (const exchange of [...this.#open]) exchange.cut(error);
+  }
 }

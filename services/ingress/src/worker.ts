@@ -33,6 +33,8 @@ import { VERSION } from './version.ts';
 
 /** At the end, providers whose clients have left are listened to for so long; what they have not told by then is estimated. */
 const USAGE_GRACE_MS = 5_000;
+/** For the errors that requests get at the drain limit. */
+const CUT_GRACE_MS = 500;
 /** Files that have expired, and what uploads left, are removed so often. */
 const SWEEP_FILES_MS = 60_000;
 
@@ -211,6 +213,9 @@ export class Worker {
     const inTime = await Promise.race([drained.then(() => true), pause(timeoutMs).then(() => false)]);
     if (!inTime) {
       this.#telemetry.logger.warn('drain limit reached, cutting open requests', { open: this.#gateway.openRequests });
+      this.#gateway.cutOpen();
+      // Closing the sockets drops what a slow client has not taken yet.
+      await pause(CUT_GRACE_MS);
     }
     this.#app.close();
     // Clients that are cut off have used something, too.

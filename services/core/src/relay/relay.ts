@@ -62,6 +62,15 @@ export class Relay implements AttemptOwner {
     this.#settle(null, null, true);
   }
 
+  /** This process has no more time: whatever was begun ends with this error, and nothing more is tried. */
+  cut(error: GatewayError): void {
+    if (this.#settled) return;
+    const attempt = this.#attempt;
+    const later = attempt !== null && this.#account.leave(attempt, this.#request.drainAborted);
+    this.#log.end(attempt, error, error.type, { later });
+    this.#giveUp(error);
+  }
+
   /** The client takes bytes again. */
   clientDrained(): void {
     if (this.#client.drained()) this.#attempt?.resume();

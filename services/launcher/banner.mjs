@@ -8,6 +8,7 @@
  * @property {string} exampleModel  empty where no model is set up
  * @property {string | null} configFile
  * @property {number} seconds  how long the start took
+ * @property {string} logs  the folder
  */
 
 /**
@@ -20,7 +21,7 @@ export function banner(running) {
   const baseUrl = `${originOf(running)}/v1`;
   const lines = [
     '',
-    `Headgate is ready (${running.seconds.toFixed(1)} s), with an embedder. Ctrl-C stops it; logs are in .headgate/logs.`,
+    `Headgate is ready (${running.seconds.toFixed(1)} s), with an embedder. Ctrl-C stops it; logs are in ${running.logs}.`,
     '',
     `  base URL  ${baseUrl}`,
     `  API key   ${running.apiKey}`,

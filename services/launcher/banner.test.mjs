@@ -12,6 +12,7 @@ const running = {
   exampleModel: 'openai/gpt-4.1-mini',
   configFile: null,
   seconds: 2.345,
+  logs: '/var/lib/headgate/logs',
 };
 
 test('it has the base URL, the key and who answers, and is short', () => {
@@ -19,6 +20,7 @@ test('it has the base URL, the key and who answers, and is short', () => {
   assert.match(text, /base URL {2}http:\/\/127\.0\.0\.1:8080\/v1\n/);
   assert.match(text, /API key {3}hg_key\n/);
   assert.match(text, /answers {3}openai, mistral\n/);
+  assert.match(text, /logs are in \/var\/lib\/headgate\/logs\./);
   assert.ok(text.trim().split('\n').length <= 10);
 });
 

@@ -56,9 +56,11 @@ await runMain(async () => {
   const forgetAdmin = noteAdmin(checkout, admin);
   try {
     stopOnSignals(gateway);
+    const fromRoot = path.relative(checkout.root, checkout.logs);
+    const logs = fromRoot.startsWith('..') ? checkout.logs : fromRoot;
     const up = gateway.start(description, () => setUpRedis(setting));
     up.then(
-      () => process.stdout.write(banner({ ...description, apiKey, seconds: (Date.now() - began) / 1000 })),
+      () => process.stdout.write(banner({ ...description, apiKey, logs, seconds: (Date.now() - began) / 1000 })),
       () => {},
     );
     const ending = await Promise.race([gateway.ending, up.then(() => gateway.ending)]);

@@ -11,15 +11,23 @@ import { withPathFirst } from '../../services/launcher/command.mjs';
 import { runMain, say } from '../../services/launcher/failure.mjs';
 import { runInForeground } from '../../services/launcher/foreground.mjs';
 import { setUp } from '../../services/launcher/setup.mjs';
+import { providePromtool } from './promtool.mjs';
 
 await runMain(async () => {
   const checkout = thisCheckout();
   const { node } = await setUp({ checkout, env: process.env, say, scope: 'full' });
   const folder = path.join(checkout.root, 'test', 'chart');
   const write = process.argv.slice(2).includes('--write');
-  const checks = ['chart', 'failures', 'files'].map((name) => path.join(folder, `${name}.check.ts`));
+  const checks = ['chart', 'failures', 'files', 'prometheus'].map((name) => path.join(folder, `${name}.check.ts`));
   const tests = ['--test', '--test-reporter=spec', `--test-concurrency=${Math.max(2, os.cpus().length)}`, ...checks];
   const args = write ? [path.join(folder, 'write.ts')] : tests;
-  const env = withPathFirst(path.dirname(node), process.env);
+  const promtool = write ? {} : await providePromtool(path.join(checkout.root, '.headgate', 'chart'));
+  if ('missing' in promtool)
+    say(`SKIPPED: alerts and queries are not read by Prometheus's own tool: ${promtool.missing}`);
+  const env = {
+    ...withPathFirst(path.dirname(node), process.env),
+    HEADGATE_PROMTOOL: promtool.program ?? '',
+    HEADGATE_PROMTOOL_MISSING: promtool.missing ?? '',
+  };
   return runInForeground(node, ['-C', 'source', ...args], { cwd: checkout.root, env });
 });

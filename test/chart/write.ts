@@ -1,5 +1,5 @@
 /** Writes what is generated of the chart. */
-
+import { writeDashboards } from './dashboards.ts';
 import { goldens, writeGoldens } from './golden.ts';
 import { findHelms } from './helm.ts';
 import { writeReadme } from './values-table.ts';
@@ -8,4 +8,5 @@ const { helms, missing } = findHelms();
 const [helm] = helms;
 if (helm === undefined) throw new Error(`no helm: ${missing.join('; ')}`);
 writeReadme();
+writeDashboards();
 writeGoldens(await goldens(helm));

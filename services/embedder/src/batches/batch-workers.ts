@@ -15,6 +15,7 @@ import type { FileStore } from '@headgate/core/files';
 import { createQueueConnection, type RedisClient, redisKeys } from '@headgate/core/redis';
 import type { Logger } from '@headgate/core/telemetry';
 import { DelayedError, type Job, Worker } from 'bullmq';
+import { closedWithin } from '../closing.ts';
 import { finalize } from './finalize.ts';
 import { type RunLine, ShardRun } from './shard-run.ts';
 import { Sweeper } from './sweeper.ts';
@@ -117,7 +118,7 @@ export class BatchWorkers {
     this.#sweeper.stop();
     const closed = Promise.all([this.#batches.close(), this.#lines.close()]);
     const cut = setTimeout(() => this.#stop.abort(), graceMs);
-    await Promise.race([closed, pause(graceMs + STOP_WITHIN_MS)]);
+    await closedWithin(graceMs + STOP_WITHIN_MS, closed, this.#connection);
     clearTimeout(cut);
     await Promise.race([this.#jobs.close(), pause(STOP_WITHIN_MS)]);
     this.#connection.disconnect();

@@ -8,6 +8,7 @@ import {
   redisKeys,
 } from '@headgate/core/redis';
 import { type GaugeReading, type Logger, METRIC, type Metrics } from '@headgate/core/telemetry';
+import { closedWithin } from '../closing.ts';
 import type { ChunkHandler, ChunkMetrics } from './contract.ts';
 import { ProviderWorker } from './provider-worker.ts';
 
@@ -91,7 +92,7 @@ export class ChunkWorkers {
     const cut = setTimeout(() => {
       for (const worker of workers) worker.handBack();
     }, graceMs);
-    const inTime = await Promise.race([closed.then(() => true), pause(graceMs + STOP_WITHIN_MS)]);
+    const inTime = await closedWithin(graceMs + STOP_WITHIN_MS, closed, this.#connection);
     clearTimeout(cut);
     await Promise.race([this.#queues.close().catch(() => undefined), pause(STOP_WITHIN_MS)]);
     if (!inTime) for (const worker of workers) worker.disconnect().catch(() => undefined);

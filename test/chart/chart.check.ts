@@ -1,8 +1,9 @@
 /** The chart, rendered with every values file in ci/ by helm 3 and 4, and held against everything that can be known without a cluster. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, test } from 'node:test';
-import { CASES, valuesFile } from './files.ts';
+import { CASES, ROOT, valuesFile } from './files.ts';
 import { goldens, readGoldens, steady } from './golden.ts';
 import { findHelms, type Helm } from './helm.ts';
 import { policyFaults } from './policy.ts';
@@ -199,6 +200,23 @@ test('only what a process reads at its start restarts a pod', async () => {
   for (const component of ['ingress', 'embedder', 'redis']) {
     assert.deepEqual(await template(component, key), await template(component), `${component} and a changed key`);
   }
+});
+
+test('services read every variable that the chart sets', async () => {
+  const sources = globSync('services/*/src/**/*.ts', { cwd: ROOT }).filter((file) => !/\.test(ing)?\./.test(file));
+  const text = sources.map((file) => readFileSync(path.join(ROOT, file), 'utf8')).join('\n');
+  const names = new Set<string>();
+  for (const name of CASES) {
+    for (const component of ['ingress', 'control']) {
+      for (const one of container(await of(name), component).env ?? []) names.add(one.name);
+    }
+  }
+  const ours = [...names].filter((name) => /^HEADGATE_|^REDIS_URL$/.test(name));
+  assert.ok(ours.length >= 10);
+  assert.deepEqual(
+    ours.filter((name) => !new RegExp(`\\b${name}\\b`).test(text)),
+    [],
+  );
 });
 
 test('provider keys go to control alone', async () => {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { dashboards, readDashboards } from './dashboards.ts';
 import { CHART, ROOT } from './files.ts';
-import { readme } from './values-table.ts';
+import { readme } from './readme.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

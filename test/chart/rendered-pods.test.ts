@@ -65,7 +65,7 @@ describe('the chart, run without a cluster', { skip }, () => {
     const env = pods.variables('ingress', pods.testPod);
     env.GATEWAY = (env.GATEWAY ?? '').replace(/^http:\/\/[\w-]+:8080$/, pods.origin('ingress', 8080));
     const { stdout } = await promisify(execFile)(process.execPath, [...command.slice(1), ...args], { env });
-    assert.match(stdout, /ready 200[\s\S]*without a key 401[\s\S]*models 200/);
+    assert.match(stdout, /ready 200[\s\S]*without a key 401[\s\S]*models 200[\s\S]*an answer 200/);
     await assert.rejects(
       promisify(execFile)(process.execPath, [...command.slice(1), ...args], { env: { ...env, API_KEY: 'wrong' } }),
       /expected 200/,

@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import OpenAI, { toFile } from 'openai';
 import { type Stack, startStack } from '../support/stack.ts';
 
 export interface Scraped {
   readonly ingress: string;
   readonly embedder: string;
+  /** Keys of BullMQ in Redis. */
+  readonly queueKeys: readonly string[];
 }
 
 const GEMINI = 'test/large-embedding';
@@ -59,6 +62,7 @@ export async function scrapeAfterTraffic(): Promise<Scraped> {
     return {
       ingress: await text(`${stack.origin}/metrics`),
       embedder: await text(`http://127.0.0.1:${embedderPort}/metrics`),
+      queueKeys: await keysOf(stack.redis.url, '*{bull}*'),
     };
   } finally {
     await stack.stop();
@@ -131,6 +135,15 @@ async function embedderLives(stack: Stack, port: number): Promise<void> {
     ]);
     if (known.test(embedder) && (known.test(ingress) || !ingress.includes('headgate_embedders_live'))) return;
     assert.ok(Date.now() < end, 'no embedder lives');
+  }
+}
+
+async function keysOf(url: string, pattern: string): Promise<string[]> {
+  const redis = new Redis(url);
+  try {
+    return await redis.keys(pattern);
+  } finally {
+    redis.disconnect();
   }
 }
 

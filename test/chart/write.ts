@@ -2,7 +2,7 @@
 import { writeDashboards } from './dashboards.ts';
 import { goldens, writeGoldens } from './golden.ts';
 import { findHelms } from './helm.ts';
-import { writeReadme } from './values-table.ts';
+import { writeReadme } from './readme.ts';
 
 const { helms, missing } = findHelms();
 const [helm] = helms;

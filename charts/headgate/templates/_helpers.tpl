@@ -45,7 +45,7 @@ labels:
 {{- $image := index . 1 -}}
 {{- $registry := $.Values.global.imageRegistry | default $image.registry -}}
 {{- $name := ternary (printf "%s/%s" $registry $image.repository) $image.repository (ne $registry "") -}}
-{{- if $image.digest }}{{ printf "%s@%s" $name $image.digest }}{{ else }}{{ printf "%s:%s" $name ($image.tag | default $.Chart.AppVersion) }}{{ end -}}
+{{- if $image.digest }}{{ printf "%s@%s" $name $image.digest }}{{ else }}{{ printf "%s:%s" $name ($image.tag | default $.Chart.AppVersion | toString) }}{{ end -}}
 {{- end }}
 
 {{- define "headgate.serviceAccountName" -}}
@@ -161,6 +161,10 @@ valueFrom: {secretKeyRef: {name: {{ index . 0 }}, key: {{ index . 1 }}{{ if gt (
   value: {{ .endpoint | quote }}
 - name: OTEL_EXPORTER_OTLP_PROTOCOL
   value: {{ .protocol | quote }}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: k8s.namespace.name={{ $.Release.Namespace }},k8s.pod.name=$(POD_NAME)
 {{- if .headersSecret }}
 - name: OTEL_EXPORTER_OTLP_HEADERS
   {{- include "headgate.fromSecret" (list .headersSecret "headers") | nindent 2 }}

@@ -103,13 +103,14 @@ test('Redis frozen under load: no request waits for it, and it comes back by its
 test('Redis emptied while it runs: control publishes anew, and the ingress keeps serving', async () => {
   const redis = new Redis(stack.redis.url);
   try {
-    const keys = (await redis.keys('*')).sort();
-    assert.ok(keys.length > 0);
+    // BullMQ sets marks of its own twice a minute.
+    const keys = (await redis.keys('*')).filter((key) => !key.includes('{bull}'));
+    assert.ok(keys.some((key) => key.includes('{config}')));
     await underLoad(async (load) => {
       await redis.flushall();
       await assertServes(load);
       await eventually('everything is there again', async () => {
-        const now = (await redis.keys('*')).sort();
+        const now = await redis.keys('*');
         return keys.every((key) => now.includes(key));
       });
       await assertServes(load);

@@ -151,7 +151,7 @@ valueFrom: {secretKeyRef: {name: {{ index . 0 }}, key: {{ index . 1 }}{{ if gt (
 {{/* Variables of every service that talks to Redis. */}}
 {{- define "headgate.env" -}}
 - name: HEADGATE_SECRET
-  {{- include "headgate.fromSecret" (list (include "headgate.secretName" .) "secret") | nindent 2 }}
+  {{- include "headgate.fromSecret" (list (include "headgate.secretName" .) .Values.secrets.keys.secret) | nindent 2 }}
 {{- include "headgate.redisEnv" . }}
 - name: HEADGATE_LOG_LEVEL
   value: {{ .Values.logLevel | quote }}

@@ -28,7 +28,11 @@ await runMain(async () => {
     const { default: prepare } = await import(pathToFileURL(preparation).href);
     await prepare({ root, node, npm });
   }
-  const env = testEnvironment(withPathFirst(path.dirname(node), process.env), redis);
+  const env = {
+    ...testEnvironment(withPathFirst(path.dirname(node), process.env), redis),
+    // Hundreds of processes read the same sources.
+    NODE_COMPILE_CACHE: path.join(checkout.tools, 'compile-cache'),
+  };
   const args = testArguments(process.argv.slice(2), { root, cores: os.cpus().length });
   return runInForeground(node, args, { cwd: root, env });
 });

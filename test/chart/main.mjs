@@ -18,7 +18,9 @@ await runMain(async () => {
   const { node } = await setUp({ checkout, env: process.env, say, scope: 'full' });
   const folder = path.join(checkout.root, 'test', 'chart');
   const write = process.argv.slice(2).includes('--write');
-  const checks = ['chart', 'failures', 'files', 'prometheus'].map((name) => path.join(folder, `${name}.check.ts`));
+  const checks = ['chart', 'behaviour', 'failures', 'files', 'prometheus'].map((name) =>
+    path.join(folder, `${name}.check.ts`),
+  );
   const tests = ['--test', '--test-reporter=spec', `--test-concurrency=${Math.max(2, os.cpus().length)}`, ...checks];
   const args = write ? [path.join(folder, 'write.ts')] : tests;
   const promtool = write ? {} : await providePromtool(path.join(checkout.root, '.headgate', 'chart'));
@@ -29,5 +31,6 @@ await runMain(async () => {
     HEADGATE_PROMTOOL: promtool.program ?? '',
     HEADGATE_PROMTOOL_MISSING: promtool.missing ?? '',
   };
+  await runInForeground(node, [path.join(folder, 'fetch-helm.ts')], { cwd: checkout.root, env });
   return runInForeground(node, ['-C', 'source', ...args], { cwd: checkout.root, env });
 });

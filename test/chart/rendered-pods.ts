@@ -44,14 +44,17 @@ export class RenderedPods {
     }
     const config = only(this.#manifests, 'ConfigMap').data as Labels;
     this.writeConfig(config['headgate.yaml'] ?? '');
-    this.#startRedis();
     for (const component of SERVICES) this.#startService(component);
-    for (const component of [...SERVICES, 'redis'] as const) {
+    // Nothing says in which order pods come up: without Redis, they live, and wait for it.
+    for (const component of SERVICES) {
+      const { startupProbe, livenessProbe } = container(this.#manifests, component);
+      await this.#answered(component, startupProbe ?? {});
+      await this.#answered(component, livenessProbe ?? {});
+    }
+    this.#startRedis();
+    for (const component of ['redis', ...SERVICES] as const) {
       const { startupProbe, readinessProbe, livenessProbe } = container(this.#manifests, component);
-      for (const probe of [startupProbe, readinessProbe, livenessProbe]) {
-        assert.ok(probe, component);
-        await this.#answered(component, probe);
-      }
+      for (const probe of [startupProbe, readinessProbe, livenessProbe]) await this.#answered(component, probe ?? {});
     }
   }
 

@@ -1,10 +1,13 @@
-/** The Grafana dashboards: their JSON in charts/headgate/dashboards is written from dashboard-panels.ts. */
+/** The Grafana dashboards: their JSON in charts/headgate/dashboards is written from what request-dashboards.ts and system-dashboards.ts say. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { DASHBOARDS, type Dashboard, type Panel } from './dashboard-panels.ts';
+import type { Dashboard, Panel } from './dashboard-parts.ts';
 import { CHART, ROOT } from './files.ts';
+import { REQUEST_DASHBOARDS } from './request-dashboards.ts';
+import { SYSTEM_DASHBOARDS } from './system-dashboards.ts';
 
+const DASHBOARDS = [...REQUEST_DASHBOARDS, ...SYSTEM_DASHBOARDS];
 const FOLDER = path.join(CHART, 'dashboards');
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };

@@ -9,6 +9,7 @@
  * @property {string | null} configFile
  * @property {number} seconds  how long the start took
  * @property {string} logs  the folder
+ * @property {string | null} [keysCommand]  makes another key; null: nothing can
  */
 
 /**
@@ -19,6 +20,7 @@
  */
 export function banner(running) {
   const baseUrl = `${originOf(running)}/v1`;
+  const { keysCommand = 'npx headgate keys create --name my-app' } = running;
   const lines = [
     '',
     `Headgate is ready (${running.seconds.toFixed(1)} s), with an embedder. Ctrl-C stops it; logs are in ${running.logs}.`,
@@ -26,7 +28,7 @@ export function banner(running) {
     `  base URL  ${baseUrl}`,
     `  API key   ${running.apiKey}`,
     `  answers   ${answeredBy(running)}`,
-    '  more keys npx headgate keys create --name my-app',
+    ...(keysCommand === null ? [] : [`  more keys ${keysCommand}`]),
     '',
   ];
   if (running.exampleModel !== '') {

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { originOf } from './banner.mjs';
 import { lastLines, run } from './command.mjs';
 import { startRedis } from './embedded-redis.mjs';
 import { Failure } from './failure.mjs';
+import { waitUntilReady } from './ready.mjs';
 import { Service } from './service.mjs';
 
 /** The order in which services stop: first the one that has clients, last the one that all others need. */
@@ -14,7 +13,6 @@ const DRAIN_SECONDS = 25;
 /** So much longer a service has before it is ended by force. */
 const EXTRA_GRACE_MS = 5_000;
 const SIMULATOR_TIMEOUT_MS = 15_000;
-const READY_TIMEOUT_MS = 20_000;
 
 /**
  * What control says of the configuration it would run with.
@@ -98,7 +96,11 @@ export class Gateway {
     this.startService('control', { env: this.controlEnv });
     if (this.has('embedder')) this.startService('embedder');
     this.startService('ingress');
-    await this.waitUntilReady(description);
+    await waitUntilReady(description, () =>
+      this.services
+        .filter(({ name }) => name === 'ingress' || name === 'control')
+        .map((service) => `  ${service.logFile}:\n${lastLines(service.lastLines.join('\n'), 10)}`),
+    );
   }
 
   /** @param {string} name */
@@ -154,27 +156,6 @@ export class Gateway {
         );
       }, SIMULATOR_TIMEOUT_MS);
     });
-  }
-
-  /** @param {{ host: string, port: number }} address */
-  async waitUntilReady(address) {
-    const url = `${originOf(address)}/health/ready`;
-    let last = 'no answer';
-    for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await delay(50)) {
-      try {
-        const response = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } });
-        last = `${response.status} ${await response.text()}`;
-        if (response.status === 200) return;
-      } catch {
-        last = 'no answer';
-      }
-    }
-    const logs = this.services
-      .filter(({ name }) => name === 'ingress' || name === 'control')
-      .map((service) => `  ${service.logFile}:\n${lastLines(service.lastLines.join('\n'), 10)}`);
-    throw new Failure(
-      `The gateway was not ready after ${READY_TIMEOUT_MS / 1000} s (${url}: ${last}).\n${logs.join('\n')}`,
-    );
   }
 
   /** Stops the services one after the other, each when those that need it are gone. */

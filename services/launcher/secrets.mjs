@@ -2,20 +2,20 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** @typedef {import('./checkout.mjs').Checkout} Checkout */
-
 /**
  * The development key and the secret that keys hashes and seals credentials: what the environment says, otherwise made
- * once and kept in this checkout, readable by its owner alone.
+ * once and kept, readable by its owner alone.
  *
- * @param {Checkout} checkout
+ * @param {{ state: string | null }} place  the folder they are kept in; null: nowhere, they are new each time
  * @param {NodeJS.ProcessEnv} env
  * @returns {{ apiKey: string, secret: string }}
  */
-export function provideSecrets(checkout, env) {
+export function provideSecrets({ state }, env) {
+  /** @type {(name: string, make: () => string) => string} */
+  const provide = (name, make) => (state === null ? make() : keptSecret(path.join(state, name), make));
   return {
-    apiKey: env.HEADGATE_API_KEY || keptSecret(path.join(checkout.state, 'api-key'), newApiKey),
-    secret: env.HEADGATE_SECRET || keptSecret(path.join(checkout.state, 'secret'), newSecret),
+    apiKey: env.HEADGATE_API_KEY || provide('api-key', newApiKey),
+    secret: env.HEADGATE_SECRET || provide('secret', newSecret),
   };
 }
 

@@ -18,7 +18,7 @@ await runMain(async () => {
   const { node } = await setUp({ checkout, env: process.env, say, scope: 'full' });
   const folder = path.join(checkout.root, 'test', 'chart');
   const write = process.argv.slice(2).includes('--write');
-  const checks = ['chart', 'behaviour', 'failures', 'files', 'prometheus'].map((name) =>
+  const checks = ['chart', 'behaviour', 'failures', 'files', 'kept-secrets', 'prometheus'].map((name) =>
     path.join(folder, `${name}.check.ts`),
   );
   const tests = ['--test', '--test-reporter=spec', `--test-concurrency=${Math.max(2, os.cpus().length)}`, ...checks];

@@ -73,7 +73,7 @@ describe('the chart, run without a cluster', { skip }, () => {
   });
 
   test('an API key is made in the pod of control, as the notes say', async () => {
-    const [, words = ''] = /container\.mjs headgate (.*)$/m.exec(notes) ?? [];
+    const [, words = ''] = /-- headgate (.*)$/m.exec(notes) ?? [];
     const env = pods.variables('control');
     assert.equal(env.HEADGATE_ADMIN_HOST, '127.0.0.1');
     env.HEADGATE_ADMIN_URL = pods.origin('control', 8081);

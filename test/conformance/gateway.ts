@@ -1,4 +1,3 @@
-import type { SimulatorProcess } from '../support/simulator-process.ts';
 import type { ConfigFile } from '../support/stack.ts';
 
 /** The models of the seed's examples, each on the providers that the examples name; all of them speak OpenAI here. */
@@ -10,7 +9,7 @@ export const SONNET_PRICE = { input: '0.000003', output: '0.000015' } as const;
 
 /** `anthropic` and `openai` are the first simulator, `vertex` is the second (or the first, where there is only one). */
 export function seedConfig(
-  simulators: readonly SimulatorProcess[],
+  simulators: readonly { readonly baseUrl: string }[],
   more: { readonly providers?: object; readonly models?: readonly object[]; readonly [section: string]: unknown } = {},
 ): ConfigFile {
   const provider = (index: number) => ({

@@ -11,25 +11,28 @@ export interface RecordedAnswer {
 
 /** A provider that answers what it is told to, with the pieces written one at a time, and keeps the bytes it received. */
 export class ReplayProvider {
+  readonly #host: string;
   readonly #server: Server;
   readonly #received: Buffer[] = [];
   #answer: RecordedAnswer | null = null;
 
-  static async start(): Promise<ReplayProvider> {
-    const provider = new ReplayProvider();
-    provider.#server.listen(0, '127.0.0.1');
+  /** @param host an address of this machine */
+  static async start(host = '127.0.0.1'): Promise<ReplayProvider> {
+    const provider = new ReplayProvider(host);
+    provider.#server.listen(0, host);
     await once(provider.#server, 'listening');
     return provider;
   }
 
-  private constructor() {
+  private constructor(host: string) {
+    this.#host = host;
     this.#server = createServer({ noDelay: true }, (request, response) => void this.#serve(request, response));
   }
 
   get baseUrl(): string {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the provider does not listen');
-    return `http://127.0.0.1:${address.port}/v1`;
+    return `http://${this.#host}:${address.port}/v1`;
   }
 
   /** From now on. */

@@ -1,4 +1,4 @@
-import type { SimulatorProcess } from '../support/simulator-process.ts';
+import type { SimulatorControl } from '../support/simulator-control.ts';
 import type { Stack } from '../support/stack.ts';
 import type { Target } from './chat-client.ts';
 
@@ -25,7 +25,7 @@ const PRICING = { input: '0.000001', output: '0.000002' };
  * and `two`; `test/one` stands on alpha alone, `test/both` falls over from alpha to beta.
  */
 export function configuration(
-  simulator: SimulatorProcess | undefined,
+  simulator: Pick<SimulatorControl, 'baseUrl'> | undefined,
   settings: Settings = {},
 ): Record<string, unknown> {
   if (simulator === undefined) throw new Error('the stack has no simulator');
@@ -75,10 +75,10 @@ export interface Pair {
   readonly beta: string;
 }
 
-export const targetOf = ({ port, key }: Stack): Target => ({ port, key });
+export const targetOf = ({ port, key }: Pick<Stack, 'port' | 'key'>): Target => ({ port, key });
 
 /** A simulator answers any key. */
-export const directTo = (simulator: SimulatorProcess): Target => ({
+export const directTo = (simulator: Pick<SimulatorControl, 'url'>): Target => ({
   port: Number(new URL(simulator.url).port),
   key: 'sk-any-key',
 });

@@ -57,7 +57,7 @@ export function parseMetrics(text: string): Sample[] {
     });
 }
 
-export async function metrics({ origin }: Stack): Promise<Sample[]> {
+export async function metrics({ origin }: Pick<Stack, 'origin'>): Promise<Sample[]> {
   const response = await fetch(`${origin}/metrics`, { headers: { connection: 'close' } });
   if (response.status !== 200) throw new Error(`/metrics answered ${response.status}`);
   return parseMetrics(await response.text());

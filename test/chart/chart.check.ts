@@ -7,7 +7,7 @@ import { goldens, readGoldens, steady } from './golden.ts';
 import { policyFaults } from './policy.ts';
 import { referenceFaults } from './references.ts';
 import { KUBE_VERSION, lint, type Manifest, render } from './render.ts';
-import { helms, KUBE_VERSIONS, missing, newest, rendersOf } from './renders.ts';
+import { helms, missing, newest, OLDEST_AND_NEWEST, rendersOf } from './renders.ts';
 import { type Origin, strictFaults } from './strict.ts';
 
 test('helm 3 and helm 4 are there', () => {
@@ -37,13 +37,13 @@ test('both helms render the same, and the same again', async () => {
 test('every manifest is what the Kubernetes API takes, to the last field', async () => {
   const origins: Origin[] = [];
   for (const name of CASES) {
-    for (const kubeVersion of [KUBE_VERSION, ...KUBE_VERSIONS]) {
+    for (const kubeVersion of [KUBE_VERSION, ...OLDEST_AND_NEWEST]) {
       const manifests =
         kubeVersion === KUBE_VERSION ? rendersOf(name) : render(newest(), { values: name, kubeVersion });
       for (const manifest of await manifests) origins.push({ where: `${name}, ${kubeVersion}`, manifest });
     }
   }
-  assert.ok(origins.length > 1_000);
+  assert.ok(origins.length > 500);
   assert.deepEqual(await strictFaults(origins), []);
 });
 

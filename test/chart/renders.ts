@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { findHelms, type Helm } from './helm.ts';
 import { type Manifest, render } from './render.ts';
 
-/** The oldest that Chart.yaml allows, both sides of the preStop sleep, the newest. */
-export const KUBE_VERSIONS = ['1.27.0', '1.29.15', '1.30.0', '1.36.3-gke.100'];
+/** The oldest that Chart.yaml allows, and the newest. */
+export const OLDEST_AND_NEWEST = ['1.27.0', '1.36.3-gke.100'];
+/** Both sides of the preStop sleep. */
+export const AROUND_SLEEP = ['1.29.15', '1.30.0'];
 
 export const { helms, missing } = findHelms();
 const [first] = helms;

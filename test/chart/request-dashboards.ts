@@ -196,11 +196,42 @@ export const REQUEST_DASHBOARDS: readonly Dashboard[] = [
         ],
       },
       {
-        title: 'Cost, and what a key used',
-        kind: 'text',
-        unit: 'short',
-        queries: [],
-        text: 'Metrics carry no key and no money. What each key, end user and tag used and cost is in the ledger:\n\n    npx headgate usage report\n    npx headgate budgets\n\nor `GET /v1/report` with a key (docs/operations.md, The ledger).',
+        ...{ title: 'Cost in the chosen time, by key', unit: 'currencyUSD', kind: 'bargauge' },
+        description:
+          'Where prices are known. The ledger is exact: npx headgate usage report. Holders of tokens are shown by group.',
+        queries: [
+          q(
+            '{{gateway_key_name}}',
+            `sum by (gateway_key_name) (increase(gateway_key_cost_total{%${OF_MODEL}${OF_PROVIDER}}[$__range]))`,
+          ),
+        ],
+      },
+      {
+        ...{ title: 'Cost per hour, by key', unit: 'currencyUSD', stacked: true },
+        queries: [
+          q(
+            '{{gateway_key_name}}',
+            `3600 * sum by (gateway_key_name) (rate(gateway_key_cost_total{%${OF_MODEL}${OF_PROVIDER}}[$__rate_interval]))`,
+          ),
+        ],
+      },
+      {
+        ...{ title: 'Cost per hour, by model', unit: 'currencyUSD', stacked: true },
+        queries: [
+          q(
+            '{{gen_ai_request_model}}',
+            `3600 * sum by (gen_ai_request_model) (rate(gateway_key_cost_total{%${OF_MODEL}${OF_PROVIDER}}[$__rate_interval]))`,
+          ),
+        ],
+      },
+      {
+        ...{ title: 'Tokens per second, by key', unit: 'short', stacked: true },
+        queries: [
+          q(
+            '{{gateway_key_name}} {{gateway_token_type}}',
+            `sum by (gateway_key_name, gateway_token_type) (rate(gateway_key_tokens_total{%${OF_MODEL}${OF_PROVIDER}}[$__rate_interval]))`,
+          ),
+        ],
       },
       {
         ...{ title: 'Tokens per second, by model', unit: 'short', stacked: true },

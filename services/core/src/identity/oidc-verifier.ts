@@ -4,7 +4,7 @@ import type { OidcIssuerEntry } from '../catalog/index.ts';
 import { GatewayError } from '../errors/index.ts';
 import { type AuthenticationFailure, authenticationError, type TokenFailure } from './authentication-error.ts';
 import { JwksSource } from './jwks-source.ts';
-import { Principal } from './principal.ts';
+import { OIDC_ID, Principal } from './principal.ts';
 
 /** Three base64url parts (RFC 7515, section 7.1). */
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
@@ -170,7 +170,7 @@ function principalOf(claims: JWTPayload, entry: OidcIssuerEntry): Principal | nu
   const allowed = entry.modelsClaim === '' ? [] : listClaim(claims, entry.modelsClaim);
   if (name === null || group === null || allowed === null) return null;
   return new Principal({
-    id: `oidc:${shortHash(entry.issuer)}:${subject}`,
+    id: `${OIDC_ID}${shortHash(entry.issuer)}:${subject}`,
     name: name || subject,
     group,
     limits: entry.limits,

@@ -18,6 +18,9 @@ export interface QueuePolicy {
   readonly maxWaiting: number;
 }
 
+/** Beginning of the ids of those whom a token names. */
+export const OIDC_ID = 'oidc:';
+
 /** Who is asking. Immutable. */
 export class Principal {
   readonly id: string;
@@ -40,6 +43,11 @@ export class Principal {
     this.budget = facts.budget;
     this.queue = facts.queue;
     this.#models = facts.models.filter((patterns) => patterns.length > 0).map(modelPattern);
+  }
+
+  /** Named by a token, not by a key. */
+  get isOfToken(): boolean {
+    return this.id.startsWith(OIDC_ID);
   }
 
   /** Whether this caller may use a model, by public id. */

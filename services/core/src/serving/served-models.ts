@@ -43,7 +43,7 @@ function allowedModel(table: RoutingTable, principal: Principal, id: string, par
   return model;
 }
 
-const whoIs = ({ id }: Principal): string => (id.startsWith('oidc:') ? 'The holder of this token' : 'The API key');
+const whoIs = ({ isOfToken }: Principal): string => (isOfToken ? 'The holder of this token' : 'The API key');
 
 export const modelNotFound = (id: string): GatewayError =>
   new GatewayError('model_not_found', `The model '${id}' does not exist. GET /v1/models lists those that do.`, {

@@ -42,7 +42,7 @@ export function settle(books: Books, request: SettledRequest, served: Served): v
 }
 
 /** The same for telemetry. */
-export function requestEnd(served: Served, { name }: Principal, status: number): RequestEnd {
+export function requestEnd(served: Served, principal: Principal, status: number): RequestEnd {
   const { endedAt, error, clientAborted, firstContentAt, provider, model, attempts, accounted } = served;
   return {
     endedAt,
@@ -55,8 +55,15 @@ export function requestEnd(served: Served, { name }: Principal, status: number):
     attempts,
     usage: accounted?.usage ?? null,
     costUsd: accounted?.costUsd ?? null,
-    keyName: name,
+    keyName: principal.name,
+    payer: payerOf(principal),
   };
+}
+
+/** Subjects of a token are too many to be labels, and their names may be people's. */
+function payerOf({ isOfToken, name, group }: Principal): string {
+  if (!isOfToken) return name;
+  return group === '' ? 'oidc' : `oidc ${group}`;
 }
 
 export function askedOfEmbeddings({ head, user, tags }: EmbeddingRequest): AskedFacts {

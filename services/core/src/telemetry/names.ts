@@ -216,6 +216,20 @@ export const METRIC = {
     help: 'Tokens billed. input includes cache_read and cache_write, output includes reasoning.',
     labels: [ATTR.requestModel, ATTR.gatewayProvider, ATTR.gatewayTokenType],
   },
+  keyTokens: {
+    name: 'gateway.key.tokens',
+    kind: 'counter',
+    unit: '{token}',
+    help: 'Tokens that requests of a key are accounted for. input has cache reads and writes in it, output reasoning.',
+    labels: [ATTR.keyName, ATTR.requestModel, ATTR.gatewayProvider, ATTR.gatewayTokenType],
+  },
+  keyCost: {
+    name: 'gateway.key.cost',
+    kind: 'counter',
+    unit: '{USD}',
+    help: 'US dollars that requests of a key are accounted for, where prices are known. The ledger is exact, this is a sum.',
+    labels: [ATTR.keyName, ATTR.requestModel, ATTR.gatewayProvider],
+  },
   overhead: {
     name: 'gateway.overhead',
     kind: 'histogram',

@@ -91,6 +91,8 @@ export interface RequestEnd {
   readonly usage: TokenUsage | null;
   readonly costUsd: string | null;
   readonly keyName: string | null;
+  /** Whom metrics account it to; a label, so never one of many: the key's name, of OIDC subjects their group. Default: nobody. */
+  readonly payer?: string;
   /** Milliseconds spent in the gateway itself; default: the part of the request during which no attempt was open. */
   readonly overheadMs?: number | null;
 }

@@ -1,4 +1,5 @@
 /** What a request adds to the metrics. Series are looked up once per route and per model and kept. */
+import { KeyMetrics } from './key-metrics.ts';
 import type { CounterSeries, Family, HistogramSeries, Metrics } from './metrics.ts';
 import { genAiProviderName, METRIC } from './names.ts';
 import type {
@@ -24,6 +25,7 @@ export class RequestMetrics {
   readonly #resumed: Family<CounterSeries>;
   readonly #lateUsage: Family<CounterSeries>;
   readonly #tokens: Family<CounterSeries>;
+  readonly #keys: KeyMetrics;
   readonly #overhead: Family<HistogramSeries>;
   readonly #clientTokens: Family<HistogramSeries>;
   readonly #clientDuration: Family<HistogramSeries>;
@@ -45,6 +47,7 @@ export class RequestMetrics {
     this.#resumed = metrics.counter(METRIC.resumedStreams);
     this.#lateUsage = metrics.counter(METRIC.lateUsage);
     this.#tokens = metrics.counter(METRIC.tokens);
+    this.#keys = new KeyMetrics(metrics);
     this.#overhead = metrics.histogram(METRIC.overhead);
     this.#clientTokens = metrics.histogram(METRIC.clientTokens);
     this.#clientDuration = metrics.histogram(METRIC.clientDuration);
@@ -115,6 +118,7 @@ export class RequestMetrics {
     if (end.errorType === null) at.requests.add(1);
     else this.#requests.series(start.route, String(end.status), end.errorType).add(1);
     if (end.clientAborted) this.#aborts.series(start.route).add(1);
+    this.#keys.requestEnded(end);
     if (route === null || last === null) return;
     if (end.resumed === true) this.#resumed.series(last.provider).add(1);
 

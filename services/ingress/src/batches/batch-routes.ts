@@ -83,7 +83,7 @@ async function accept(
   }
   const owner = principal.id;
   // What a token says of its bearer stands in no table.
-  const facts = owner.startsWith('oidc:') ? JSON.stringify(principal.facts) : '';
+  const facts = principal.isOfToken ? JSON.stringify(principal.facts) : '';
   const made = await store.create({ ...request, owner, principal: facts }, idempotency, add);
   return made.batch;
 }

@@ -33,7 +33,7 @@ COPY tsconfig.base.json ./
 COPY proto proto
 COPY services services
 RUN for service in core control embedder ingress simulator; do npm run build --workspace services/$service || exit 1; done \
-  && find services -path '*/dist/*' \( -name '*.map' -o -name '*.d.ts' \) -delete
+  && find services proto -type f \( -path '*/dist/*' -o -path '*/gen/*' \) \( -name '*.map' -o -name '*.d.ts' \) -delete
 ARG SOURCE_DATE_EPOCH=0
 RUN mkdir -p /image/app/proto /image/data && cp -R proto/package.json proto/gen /image/app/proto/ \
   && for service in core control embedder ingress simulator; do \
@@ -54,7 +54,7 @@ ARG SOURCE_DATE_EPOCH=0
 RUN find node_modules -name 'uws_*.node' \
       ! -name "uws_linux_$(node -p process.arch)_$(node -p process.versions.modules).node" -delete \
   && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.flow' \
-      -o -iname 'readme*.md' -o -iname 'changelog*.md' \) -delete \
+      -o -name '*.test.js' -o -iname 'readme*.md' -o -iname 'changelog*.md' \) -delete \
   && find node_modules -type d \( -path '*/dist/browser' -o -path '*/dist/react-native' -o -path '*/dist/workerd' \) \
       -prune -exec rm -rf {} + \
   && (cd node_modules && rm -rf @azure/msal-browser @pydantic/genai-prices/dist/cli.* \

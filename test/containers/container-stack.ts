@@ -27,25 +27,26 @@ export interface ContainerStackOptions {
 }
 
 /** A simulator in a container: other containers reach it by its alias, we by its published port. */
-class ContainedSimulator extends SimulatorControl {
-  readonly #container: Container;
+export class ContainedSimulator extends SimulatorControl {
+  readonly container: Container;
   readonly baseUrl: string;
 
   constructor(container: Container, alias: string) {
     super();
-    this.#container = container;
+    this.container = container;
     this.baseUrl = `http://${alias}:${SIMULATOR}/v1`;
   }
 
   get url(): string {
-    return this.#container.origin(SIMULATOR);
+    return this.container.origin(SIMULATOR);
   }
 }
 
 interface Parts {
   readonly network: Network;
   readonly redis: Container;
-  readonly simulators: readonly SimulatorControl[];
+  readonly control: Container;
+  readonly simulators: readonly ContainedSimulator[];
   readonly ingresses: Container[];
   readonly embedders: Container[];
   readonly key: string;
@@ -68,12 +69,12 @@ export class ContainerStack {
       ]);
       rack.configure(options.config(simulating));
       // Side by side: an ingress waits for control's first word.
-      const [, working, serving] = await Promise.all([
+      const [control, working, serving] = await Promise.all([
         rack.control(),
         Promise.all(times(embedders, (i) => rack.embedder(i))),
         Promise.all(times(ingresses, (i) => rack.ingress(i))),
       ]);
-      const parts = { network: rack.network, redis, simulators: simulating, key };
+      const parts = { network: rack.network, redis, control, simulators: simulating, key };
       return new ContainerStack(rack, { ...parts, ingresses: serving, embedders: working });
     } catch (error) {
       const tails = await rack.tails();
@@ -95,7 +96,11 @@ export class ContainerStack {
     return this.#parts.redis;
   }
 
-  get simulators(): readonly SimulatorControl[] {
+  get control(): Container {
+    return this.#parts.control;
+  }
+
+  get simulators(): readonly ContainedSimulator[] {
     return this.#parts.simulators;
   }
 
@@ -112,7 +117,7 @@ export class ContainerStack {
     return this.#parts.key;
   }
 
-  simulator(index = 0): SimulatorControl {
+  simulator(index = 0): ContainedSimulator {
     return at(this.simulators, index);
   }
 
@@ -133,9 +138,9 @@ export class ContainerStack {
     return `${this.origin}/v1`;
   }
 
-  /** One more, ready. */
-  async addIngress(env: Readonly<Record<string, string>> = {}): Promise<Container> {
-    const ingress = await this.#rack.ingress(this.ingresses.length, env);
+  /** One more, ready; with further variables and options of `docker run`. */
+  async addIngress(env: Readonly<Record<string, string>> = {}, options: readonly string[] = []): Promise<Container> {
+    const ingress = await this.#rack.ingress(this.ingresses.length, env, options);
     this.#parts.ingresses.push(ingress);
     return ingress;
   }
@@ -187,7 +192,7 @@ class Rack {
     });
   }
 
-  async simulator(alias: string): Promise<SimulatorControl> {
+  async simulator(alias: string): Promise<ContainedSimulator> {
     const command = ['simulator', '--host', '0.0.0.0', '--port', String(SIMULATOR)];
     const simulator = new ContainedSimulator(await this.#run(alias, { command, ports: [SIMULATOR] }), alias);
     await eventually(`${alias} answers`, () => simulator.stats(), READY_MS);
@@ -203,8 +208,12 @@ class Rack {
     return await this.#service(`embedder-${index}`, ['embedder'], env, HEALTH);
   }
 
-  async ingress(index: number, env: Readonly<Record<string, string>> = {}): Promise<Container> {
-    return await this.#service(`ingress-${index}`, ['ingress'], env, HTTP);
+  async ingress(
+    index: number,
+    env: Readonly<Record<string, string>> = {},
+    options: readonly string[] = [],
+  ): Promise<Container> {
+    return await this.#service(`ingress-${index}`, ['ingress'], env, HTTP, options);
   }
 
   /** Resolves when it is ready. */
@@ -213,8 +222,9 @@ class Rack {
     command: readonly string[],
     env: Readonly<Record<string, string>>,
     port: number,
+    more: readonly string[] = [],
   ): Promise<Container> {
-    const options = ['--volume', `${this.#folder}:${CONFIG}:ro`];
+    const options = ['--volume', `${this.#folder}:${CONFIG}:ro`, ...more];
     const container = await this.#run(alias, { command, env: { ...this.#env, ...env }, ports: [port], options });
     await eventually(
       `${alias} is ready`,

@@ -74,6 +74,23 @@ describe('the queue of a body', () => {
     assert.ok(queue.empty);
     assert.equal(queue.take(), null);
   });
+
+  it('says where it would write, when what does not fit into memory cannot be written', () => {
+    const { TMPDIR } = process.env;
+    process.env.TMPDIR = '/nowhere/at/all';
+    const queue = new BodyQueue();
+    try {
+      queue.put(new ArrayBuffer(8 * MB));
+      assert.throws(() => queue.put(new ArrayBuffer(1)), {
+        code: 'no_temporary_space',
+        message: /temporary folder \/nowhere\/at\/all cannot be written \(ENOENT\)/,
+      });
+    } finally {
+      queue.close();
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
+    }
+  });
 });
 
 /** No two segments or pieces look the same. */

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { GatewayError } from '@headgate/core/errors';
 import { ulid } from 'ulid';
 
 /** As much as uWebSockets.js reads at once. */
@@ -26,13 +27,17 @@ export class BodyQueue {
     return this.#segments.length === 0 && (this.#spill === null || this.#spill.empty);
   }
 
-  /** Copies: the chunk is valid only during the call. Throws when there is no room on the disk. */
+  /** Copies: the chunk is valid only during the call. Throws a GatewayError when nothing can be put on the disk. */
   put(chunk: ArrayBuffer): void {
     const bytes = new Uint8Array(chunk);
     // What comes behind something that waits in the file has to wait there, too.
     if (this.#segments.length >= SEGMENTS_IN_MEMORY || this.#spill?.empty === false) {
-      this.#spill ??= new Spill();
-      this.#spill.put(bytes);
+      try {
+        this.#spill ??= new Spill();
+        this.#spill.put(bytes);
+      } catch (cause) {
+        throw noRoom(cause);
+      }
       return;
     }
     for (let at = 0; at < bytes.length; ) {
@@ -71,6 +76,16 @@ export class BodyQueue {
 
 function release(store: Buffer): void {
   if (pool.length < POOLED_SEGMENTS) pool.push(store);
+}
+
+/** The way out is the operator's: the container's root is read-only, and nothing is mounted at its temporary folder. */
+function noRoom(cause: unknown): GatewayError {
+  const why = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+  return new GatewayError(
+    'internal_server_error',
+    `The gateway has no room for an upload of this size: its temporary folder ${tmpdir()} cannot be written (${why}). Mount a writable volume there.`,
+    { code: 'no_temporary_space', cause },
+  );
 }
 
 /** A file without a name: it is gone with the process, however that ends. */

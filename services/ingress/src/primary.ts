@@ -45,7 +45,11 @@ export class Primary {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#log.info('draining', { reason });
-    for (const worker of this.#workers()) send(worker, { type: 'drain' });
+    for (const worker of this.#workers()) {
+      send(worker, { type: 'drain' });
+      // It may not take messages yet, and without Redis it never comes to listen.
+      if (!this.#listening.has(worker.id)) worker.process.kill('SIGTERM');
+    }
     if (this.#workers().length === 0) void this.#end(0);
   }
 

@@ -140,10 +140,14 @@ describe('roles', () => {
         }),
       ),
     );
-    for (const { role, pause, container } of started) {
+    const ended = started.map(async ({ role, pause, container }) => {
       const code = await container.stop(10);
-      assert.ok(code === 0 || code === 143, `${role}, stopped after ${pause} ms: ${code}\n${await container.logs()}`);
+      const logs = await container.logs();
       await container.remove();
+      return { what: `${role}, stopped after ${pause} ms`, code, logs };
+    });
+    for (const { what, code, logs } of await Promise.all(ended)) {
+      assert.ok(code === 0 || code === 143, `${what}: ${code}\n${logs}`);
     }
   });
 });

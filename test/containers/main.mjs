@@ -17,6 +17,8 @@ import { buildImage } from './image.mjs';
 
 /** On every container and network of a run; its value is the process that the run belongs to. */
 const LABEL = 'headgate.test';
+/** It measures, under more load than the others make. */
+const ALONE = 'rollout.check.ts';
 
 await runMain(async () => {
   const missing = await engineMissing();
@@ -28,10 +30,6 @@ await runMain(async () => {
   const { node } = await setUp({ checkout, env: process.env, say, scope: 'full' });
   const image = process.env.HEADGATE_IMAGE || (await build());
   const folder = path.join(checkout.root, 'test', 'containers');
-  const args = [
-    ...['-C', 'source', '--test', '--test-reporter=spec', '--test-concurrency=1', '--test-timeout=120000'],
-    ...checks(folder, process.argv.slice(2)),
-  ];
   const env = {
     ...withPathFirst(path.dirname(node), process.env),
     NODE_COMPILE_CACHE: path.join(checkout.tools, 'compile-cache'),
@@ -40,7 +38,13 @@ await runMain(async () => {
   };
   await removeLeftOver();
   try {
-    return await runInForeground(node, args, { cwd: checkout.root, env });
+    let failed = 0;
+    for (const files of rounds(folder, process.argv.slice(2))) {
+      const concurrency = `--test-concurrency=${files.length === 1 ? 1 : 2}`;
+      const args = ['-C', 'source', '--test', '--test-reporter=spec', '--test-timeout=150000', concurrency, ...files];
+      failed = (await runInForeground(node, args, { cwd: checkout.root, env })) || failed;
+    }
+    return failed;
   } finally {
     await remove(String(process.pid));
   }
@@ -57,13 +61,18 @@ async function build() {
 /**
  * @param {string} folder
  * @param {string[]} names
+ * @returns {string[][]} files that run at one time
  */
-function checks(folder, names) {
+function rounds(folder, names) {
   const all = readdirSync(folder).filter((file) => file.endsWith('.check.ts'));
   const wanted = names.length === 0 ? all : names.map((name) => `${name}.check.ts`);
   const unknown = wanted.filter((file) => !all.includes(file));
   if (unknown.length > 0) throw new Failure(`There is no ${unknown.join(', ')}; there are: ${all.join(', ')}`);
-  return wanted.map((file) => path.join(folder, file));
+  const alone = wanted.filter((file) => file === ALONE);
+  const others = wanted.filter((file) => file !== ALONE);
+  return [others, alone]
+    .filter(({ length }) => length > 0)
+    .map((files) => files.map((file) => path.join(folder, file)));
 }
 
 /** Of runs that were killed. */

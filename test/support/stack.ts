@@ -9,7 +9,7 @@ import { parseLine, ServiceProcess } from './service-process.ts';
 import { SimulatorProcess } from './simulator-process.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 3_000;
 const PORT_TRIES = 3;
 /** Settings of whoever runs the tests, which would change what the services do. */

@@ -35,7 +35,9 @@ COPY services services
 RUN for service in core control embedder ingress simulator; do npm run build --workspace services/$service || exit 1; done \
   && find services proto -type f \( -path '*/dist/*' -o -path '*/gen/*' \) \( -name '*.map' -o -name '*.d.ts' \) -delete
 ARG SOURCE_DATE_EPOCH=0
-RUN mkdir -p /image/app/proto /image/data && cp -R proto/package.json proto/gen /image/app/proto/ \
+COPY LICENSE ./
+RUN mkdir -p /image/app/proto /state/data && cp LICENSE /image/app/ \
+  && cp -R proto/package.json proto/gen /image/app/proto/ \
   && for service in core control embedder ingress simulator; do \
        mkdir -p /image/app/services/$service \
        && cp -R services/$service/package.json services/$service/dist /image/app/services/$service/ || exit 1; done \
@@ -44,7 +46,7 @@ RUN mkdir -p /image/app/proto /image/data && cp -R proto/package.json proto/gen 
   && cp services/launcher/package.json services/launcher/*.mjs /image/app/services/launcher/ \
   && ln -s /app/services/launcher/container.mjs /image/usr/local/bin/headgate \
   && chmod -R u=rwX,go=rX /image && chmod 755 /image/app/services/launcher/container.mjs \
-  && find /image -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+  && find /image /state -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
 FROM manifests AS dependencies
 RUN npm ci --omit=dev --omit=optional --ignore-scripts \
@@ -85,14 +87,12 @@ LABEL org.opencontainers.image.title="Headgate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production
-WORKDIR /app
 COPY --from=valkey /image /
 COPY --from=dependencies /image /
-COPY --from=build /image/app /app
-COPY --from=build /image/usr/local/bin /usr/local/bin
-# What the gateway in one container keeps, if a volume is mounted here: its key, its secret, and Valkey's data.
-COPY --from=build --chown=65532:65532 /image/data /data
-COPY LICENSE ./
+COPY --from=build /image /
+# Has the folder /data, in which the gateway in one container keeps its key, its secret, and Valkey's data.
+COPY --from=build --chown=65532:65532 /state /
+WORKDIR /app
 USER 65532:65532
 EXPOSE 8080 8081 8082
 STOPSIGNAL SIGTERM

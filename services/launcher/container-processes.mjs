@@ -68,7 +68,8 @@ export class ContainerProcesses {
       // The head of a group of its own, so that Ctrl-C on a terminal reaches the first process alone.
       detached: true,
     });
-    child.stdin?.end(input);
+    // That it has ended before it read is told by its end.
+    child.stdin?.on('error', () => {}).end(input);
     /** @type {Promise<string>} */
     const firstLine = new Promise((resolve) => {
       if (child.stdout) createInterface({ input: child.stdout }).once('line', resolve).on('line', printed);

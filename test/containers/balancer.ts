@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { get } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { isReady } from './readiness.ts';
 
 /** How often each backend is asked whether it is ready; a kubelet asks every few seconds. */
 const CHECK_MS = 200;
@@ -90,13 +90,7 @@ export class Balancer {
 }
 
 function check(backend: Backend): void {
-  const target = { host: '127.0.0.1', port: backend.port, path: '/health/ready', agent: false, timeout: 1_000 };
-  const request = get(target, (response) => {
-    backend.ready = response.statusCode === 200;
-    response.resume();
-  });
-  request.on('timeout', () => request.destroy());
-  request.on('error', () => {
-    backend.ready = false;
+  void isReady(backend.port).then((ready) => {
+    backend.ready = ready;
   });
 }

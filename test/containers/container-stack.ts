@@ -6,6 +6,7 @@ import { eventually } from '../resilience/observe.ts';
 import { SimulatorControl } from '../support/simulator-control.ts';
 import type { ConfigFile } from '../support/stack.ts';
 import { Container, type ContainerOptions, Network } from './docker.ts';
+import { isReady } from './readiness.ts';
 
 export const HTTP = 8080;
 const HEALTH = 8082;
@@ -195,7 +196,7 @@ class Rack {
   async simulator(alias: string): Promise<ContainedSimulator> {
     const command = ['simulator', '--host', '0.0.0.0', '--port', String(SIMULATOR)];
     const simulator = new ContainedSimulator(await this.#run(alias, { command, ports: [SIMULATOR] }), alias);
-    await eventually(`${alias} answers`, () => simulator.stats(), READY_MS);
+    await eventually(`${alias} answers`, () => isReady(simulator.container.port(SIMULATOR), '/__sim/stats'), READY_MS);
     return simulator;
   }
 
@@ -226,11 +227,7 @@ class Rack {
   ): Promise<Container> {
     const options = ['--volume', `${this.#folder}:${CONFIG}:ro`, ...more];
     const container = await this.#run(alias, { command, env: { ...this.#env, ...env }, ports: [port], options });
-    await eventually(
-      `${alias} is ready`,
-      async () => (await fetch(`${container.origin(port)}/health/ready`, { headers: { connection: 'close' } })).ok,
-      READY_MS,
-    );
+    await eventually(`${alias} is ready`, () => isReady(container.port(port)), READY_MS);
     return container;
   }
 

@@ -256,7 +256,7 @@ initContainers:
 {{/* Volumes of ingress, embedder and control. */}}
 {{- define "headgate.volumes" -}}
 - name: tmp
-  emptyDir: {sizeLimit: 64Mi}
+  emptyDir: {sizeLimit: {{ .Values.tmpSizeLimit }}}
 {{- if include "headgate.redisCa" . }}
 - name: redis-ca
   secret:

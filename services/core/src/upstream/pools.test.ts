@@ -85,9 +85,9 @@ describe('UpstreamPools', () => {
   });
 
   const origin = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  function send(path = '/v1/chat/completions?a=b', url = `${origin()}${path}`): Collector {
+  function send(path = '/v1/chat/completions?a=b', url = `${origin()}${path}`, connectMs = 500): Collector {
     const collector = new Collector();
-    pools.dispatch({ url, headers: ['x-one', '1'], body: Buffer.from(BODY), connectMs: 500 }, collector);
+    pools.dispatch({ url, headers: ['x-one', '1'], body: Buffer.from(BODY), connectMs }, collector);
     return collector;
   }
 
@@ -162,5 +162,52 @@ describe('UpstreamPools', () => {
     pools.retain([`${origin()}/v1`]);
     await send().done;
     assert.equal(sockets.length, 2, 'the same pool');
+  });
+
+  describe('with more pools than are kept', () => {
+    /** One origin that no provider names; with another time to connect it is another pool. */
+    const visit = (i: number): Collector => send('', origin().replace('127.0.0.1', 'localhost'), 10_000 + i);
+    const visitAll = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i <= to; i++) await visit(i).done;
+      await settled();
+    };
+
+    it('closes the idle one used longest ago, never one of a configured provider', async () => {
+      pools.retain([origin()]);
+      await send().done;
+      await visitAll(1, 64);
+      assert.deepEqual([pools.size, sockets.length], [65, 65]);
+      await visitAll(1, 1);
+      const second = sockets[2];
+      assert.ok(second);
+      const closed = once(second, 'close');
+      await visitAll(65, 65);
+      await closed;
+      await visitAll(66, 100);
+      assert.deepEqual([pools.size, sockets.length], [65, 101]);
+      await send().done;
+      await visitAll(1, 1);
+      assert.deepEqual([pools.size, sockets.length], [65, 101], 'both were still connected');
+      await visitAll(2, 2);
+      assert.deepEqual([pools.size, sockets.length], [65, 102]);
+    });
+
+    it('closes none that has a request, not even one that still connects', async () => {
+      const held: Socket[] = [];
+      answer = (socket) => {
+        held.push(socket);
+        if (held.length === 81) for (const one of held) one.write(OK);
+      };
+      const running = Array.from({ length: 80 }, (_, i) => visit(i));
+      assert.equal(pools.size, 80);
+      while (held.length < 80) await once(server, 'asked');
+      running.push(visit(80));
+      assert.equal(pools.size, 81);
+      for (const { done } of running) assert.equal((await done).body, 'ok');
+      await settled();
+      answer = (socket) => socket.write(OK);
+      await visit(81).done;
+      assert.equal(pools.size, 64, 'idle now');
+    });
   });
 });

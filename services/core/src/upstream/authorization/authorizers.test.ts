@@ -50,6 +50,25 @@ describe('Authorizers', () => {
     assert.notEqual(of(1), second, 'made anew');
   });
 
+  it('forget a caller who has been away for an hour, though nobody else comes', (t) => {
+    t.mock.timers.enable({ apis: ['Date', 'setTimeout'], now: 1_800_000_000_000 });
+    const authorizers = new Authorizers();
+    const of = (token: string) => authorizers.forCaller(provider({ accessToken: token }), 'google');
+    const regular = of('regular');
+    const passing = of('passing');
+    t.mock.timers.tick(40 * 60_000);
+    assert.equal(of('regular'), regular);
+    assert.equal(of('passing'), passing);
+    t.mock.timers.tick(40 * 60_000);
+    assert.equal(of('regular'), regular, 'used in between');
+    assert.equal(authorizers.callers, 2);
+    t.mock.timers.tick(40 * 60_000);
+    assert.equal(authorizers.callers, 1, 'the other one has been away for longer than an hour');
+    t.mock.timers.tick(2 * 60 * 60_000);
+    assert.equal(authorizers.callers, 0);
+    assert.notEqual(of('regular'), regular);
+  });
+
   it("never put the gateway's identity, its files or foreign URLs in a caller's place", () => {
     const account = { client_email: 'a@b.test', private_key: 'PRIVATE' };
     const refused: [Record<string, string>, 'google' | 'aws' | 'azure'][] = [

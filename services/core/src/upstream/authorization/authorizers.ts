@@ -15,12 +15,21 @@ export interface AuthorizedProvider {
 
 /** Callers with credentials of their own whose tokens are kept. */
 const MOST_CALLERS = 500;
+/** A secret of somebody who has not been here for as long as tokens live has no business in memory. */
+const KEEP_CALLER_MS = 60 * 60_000;
+
+interface KnownCaller {
+  readonly authorizer: Authorizer;
+  /** Milliseconds since the epoch. */
+  usedAt: number;
+}
 
 /** One authorizer a provider, made when first needed and gone with the snapshot that it belongs to. */
 export class Authorizers {
   readonly #made = new WeakMap<AuthorizedProvider, Authorizer>();
   /** By digest of the credential, the one used longest ago first. */
-  readonly #ofCallers = new Map<string, Authorizer>();
+  readonly #ofCallers = new Map<string, KnownCaller>();
+  #tidying: NodeJS.Timeout | null = null;
 
   for(provider: AuthorizedProvider, kind: AuthorizationKind): Authorizer {
     let authorizer = this.#made.get(provider);
@@ -38,15 +47,30 @@ export class Authorizers {
    */
   forCaller(provider: AuthorizedProvider, kind: AuthorizationKind): Authorizer {
     const digest = digestOf(provider, kind);
-    const known = this.#ofCallers.get(digest);
-    const authorizer = known ?? make({ ...provider, credentials: callersOwn(provider, kind) }, kind);
-    if (known) this.#ofCallers.delete(digest);
-    this.#ofCallers.set(digest, authorizer);
-    for (const oldest of this.#ofCallers.keys()) {
-      if (this.#ofCallers.size <= MOST_CALLERS) break;
-      this.#ofCallers.delete(oldest);
+    const known = this.#ofCallers.get(digest) ?? {
+      authorizer: make({ ...provider, credentials: callersOwn(provider, kind) }, kind),
+      usedAt: 0,
+    };
+    known.usedAt = Date.now();
+    this.#ofCallers.delete(digest);
+    this.#ofCallers.set(digest, known);
+    this.#forget();
+    return known.authorizer;
+  }
+
+  /** Those who have been away for too long, and the oldest of too many; again later, while any are left. */
+  #forget(): void {
+    const since = Date.now() - KEEP_CALLER_MS;
+    for (const [digest, { usedAt }] of this.#ofCallers) {
+      if (usedAt > since && this.#ofCallers.size <= MOST_CALLERS) break;
+      this.#ofCallers.delete(digest);
     }
-    return authorizer;
+    const [oldest] = this.#ofCallers.values();
+    if (this.#tidying !== null || oldest === undefined) return;
+    this.#tidying = setTimeout(() => {
+      this.#tidying = null;
+      this.#forget();
+    }, oldest.usedAt - since).unref();
   }
 
   /** Callers' credentials that are kept now. */

@@ -3,11 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { create } from '@bufbuild/protobuf';
 import { UsageWriter } from '@headgate/core/ledger';
 import { createRequestClient, type RedisClient, redisKeys } from '@headgate/core/redis';
+import { usageEntry } from '@headgate/core/testing/ledger';
 import { type RedisServer, startRedisServer } from '@headgate/core/testing/redis';
-import { CredentialType, UsageRecordSchema } from '@headgate/proto/usage';
 import { ulid } from 'ulid';
 import { ControlProcess } from '../control-process.testing.ts';
 
@@ -108,17 +107,7 @@ test('what ingresses write reaches the reports in about a second, is kept as the
   const write = async () => {
     const now = Date.now();
     const generationId = `gen_${ulid(now)}`;
-    writer.write(
-      create(UsageRecordSchema, {
-        generationId,
-        createdAtMs: BigInt(now),
-        principalId: 'key_a',
-        keyName: 'a',
-        credentialType: CredentialType.SYSTEM,
-        inputTokens: 7n,
-        costUsd: '0.5',
-      }),
-    );
+    writer.write(usageEntry({ generationId, createdAtMs: now, inputTokens: 7, costUsd: '0.5' }));
     await writer.stop();
     return generationId;
   };

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { create } from '@bufbuild/protobuf';
 import { Reports, UsageWriter } from '@headgate/core/ledger';
 import { createRequestClient, type RedisClient, redisKeys } from '@headgate/core/redis';
 import { createLogger } from '@headgate/core/telemetry';
+import { usageEntry } from '@headgate/core/testing/ledger';
 import { type RedisServer, startRedisServer } from '@headgate/core/testing/redis';
-import { UsageRecordSchema } from '@headgate/proto/usage';
 import { ulid } from 'ulid';
 import { RollUpLoop } from './roll-up-loop.ts';
 
@@ -37,7 +36,7 @@ async function write(count: number): Promise<void> {
   const now = Date.now();
   for (let i = 0; i < count; i += 1) {
     const generationId = `gen_${ulid(now)}`;
-    writer.write(create(UsageRecordSchema, { generationId, createdAtMs: BigInt(now), principalId: 'key_a' }));
+    writer.write(usageEntry({ generationId, createdAtMs: now }));
   }
   await writer.stop();
 }

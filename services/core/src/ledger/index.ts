@@ -12,4 +12,5 @@ export {
 export { type Retention, RollUp } from './roll-up.ts';
 export { StreamReader } from './stream-reader.ts';
 export { NO_SUMS, type Sums, usd } from './sums.ts';
+export type { UsageEntry } from './usage-encoding.ts';
 export { type UsageLog, UsageWriter } from './usage-writer.ts';

@@ -8,6 +8,7 @@ import { createRequestClient, type RedisClient, redisKeys } from '../redis/index
 import { type RedisServer, startRedisServer } from '../redis/redis-server.testing.ts';
 import { fromDecimal, toDecimal } from './cost.ts';
 import { type Grouping, Reports, RollUp, StreamReader, UsageWriter, usd } from './index.ts';
+import { usageEntry } from './usage-entry.testing.ts';
 
 const SEED = Number(process.env.FC_SEED ?? 20_261);
 const KEYS = redisKeys('test');
@@ -66,6 +67,7 @@ function generation(given: Given = {}): UsageRecord {
   });
 }
 
+const written = () => usageEntry({ generationId: `gen_${ulid(NOON)}`, createdAtMs: NOON });
 const rollUp = (): RollUp => new RollUp(client, KEYS, RETENTION);
 const reports = (): Reports => new Reports(client, KEYS);
 const month = (groupBy: Grouping, more: object = {}) =>
@@ -174,7 +176,7 @@ describe('the way into the ledger', () => {
 
   test('takes few commands, and leaves nothing behind', async () => {
     const writer = new UsageWriter(client, KEYS, log);
-    for (let i = 0; i < 1_000; i++) writer.write(generation());
+    for (let i = 0; i < 1_000; i++) writer.write(written());
     await writer.stop();
     const entries = await client.xlen(KEYS.ledger.stream);
     assert.ok(entries <= 3, `${entries} entries`);
@@ -185,10 +187,10 @@ describe('the way into the ledger', () => {
 
   test('is shared by several readers, and goes on where one died', async () => {
     const writer = new UsageWriter(client, KEYS, log);
-    writer.write(generation());
+    writer.write(written());
     await writer.stop();
     await reader('one').drain();
-    writer.write(generation());
+    writer.write(written());
     await writer.stop();
     // Takes the entry and dies.
     const taken = await client.xreadgroup('GROUP', 'roll-up', 'dead', 'STREAMS', KEYS.ledger.stream, '>');
@@ -206,7 +208,7 @@ describe('the way into the ledger', () => {
     try {
       await new Promise<void>((ready) => away.once('ready', () => ready()));
       await own.halt();
-      for (let i = 0; i < 700; i++) writer.write(generation());
+      for (let i = 0; i < 700; i++) writer.write(written());
       const ready = new Promise<void>((done) => away.once('ready', () => done()));
       await own.startAgain();
       await ready;
@@ -223,8 +225,8 @@ describe('the way into the ledger', () => {
   test('has bounded memory', async () => {
     const away = createRequestClient('redis://127.0.0.1:1', 'ledger-nowhere');
     const writer = new UsageWriter(away, KEYS, log);
-    const record = generation();
-    for (let i = 0; i < 60_000; i++) writer.write(record);
+    const entry = written();
+    for (let i = 0; i < 60_000; i++) writer.write(entry);
     assert.ok(writer.waiting <= 50_000);
     assert.equal(writer.waiting + writer.dropped, 60_000);
     away.disconnect();

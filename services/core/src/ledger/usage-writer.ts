@@ -1,11 +1,12 @@
-import { create, toBinary } from '@bufbuild/protobuf';
-import { UsageBatchSchema, type UsageRecord } from '@headgate/proto/usage';
 import type { RedisClient, RedisKeys } from '../redis/index.ts';
+import { UsageBatchEncoder, type UsageEntry } from './usage-encoding.ts';
 
 const FLUSH_MS = 250;
 const MOST_A_BATCH = 500;
 /** About 20 MB; what comes beyond while Redis is away is dropped, oldest first, and counted. */
 const MOST_WAITING = 50_000;
+/** Dropped at once then: taking one at a time from the front would cost more than the record. */
+const DROPPED_AT_ONCE = MOST_WAITING / 10;
 const MOST_ENTRIES = 1_000_000;
 const RETRY_MS = 1_000;
 const STOP_MS = 3_000;
@@ -13,6 +14,12 @@ const STOP_MS = 3_000;
 export interface UsageLog {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** Encoded records that wait to be confirmed. */
+interface Batch {
+  readonly bytes: Buffer;
+  readonly records: number;
 }
 
 /**
@@ -23,7 +30,10 @@ export class UsageWriter {
   readonly #client: RedisClient;
   readonly #stream: string;
   readonly #log: UsageLog;
-  #waiting: UsageRecord[] = [];
+  /** Takes what comes; its records follow behind those of `#batches`. */
+  readonly #open = new UsageBatchEncoder();
+  #batches: Batch[] = [];
+  #inBatches = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | null = null;
   #sending: Promise<void> | null = null;
@@ -41,29 +51,53 @@ export class UsageWriter {
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#inBatches + this.#open.count;
   }
 
-  write(record: UsageRecord): void {
-    if (this.#waiting.length >= MOST_WAITING) {
-      // A tenth at once: taking the first of a long array each time would cost more than the record.
-      this.#dropped += this.#waiting.splice(0, MOST_WAITING / 10).length;
-    }
-    this.#waiting.push(record);
-    if (this.#waiting.length >= MOST_A_BATCH && !this.#failing) void this.#send();
+  write(entry: UsageEntry): void {
+    if (this.waiting >= MOST_WAITING) this.#drop();
+    this.#open.add(entry);
+    if (this.#open.count >= MOST_A_BATCH) this.#close();
+    if (this.#batches.length > 0 && !this.#failing) void this.#send();
     else this.#arm(this.#failing ? RETRY_MS : FLUSH_MS);
+  }
+
+  #drop(): void {
+    for (let dropped = 0; dropped < DROPPED_AT_ONCE; ) {
+      const [oldest] = this.#batches;
+      if (oldest === undefined) return;
+      this.#forget(oldest);
+      dropped += oldest.records;
+      this.#dropped += oldest.records;
+    }
+  }
+
+  /** What comes from now on goes into another batch. */
+  #close(): void {
+    const records = this.#open.count;
+    if (records === 0) return;
+    this.#batches.push({ bytes: this.#open.take(), records });
+    this.#inBatches += records;
+  }
+
+  #forget(batch: Batch): void {
+    const at = this.#batches.indexOf(batch);
+    // While it was under way it may have been dropped.
+    if (at < 0) return;
+    this.#batches.splice(at, 1);
+    this.#inBatches -= batch.records;
   }
 
   /** Sends what is left; gives up after some seconds and says how much was lost. */
   async stop(): Promise<void> {
     const giveUpAt = performance.now() + STOP_MS;
-    while (this.#waiting.length > 0 && performance.now() < giveUpAt) {
+    while (this.waiting > 0 && performance.now() < giveUpAt) {
       await this.#send();
       if (this.#failing) await new Promise((done) => setTimeout(done, 100));
     }
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const lost = this.#dropped + this.#waiting.length;
+    const lost = this.#dropped + this.waiting;
     if (lost > 0) this.#log.warn('usage records were lost', { records: lost });
   }
 
@@ -77,27 +111,25 @@ export class UsageWriter {
   #send(): Promise<void> {
     this.#sending ??= this.#sendAll().finally(() => {
       this.#sending = null;
-      if (this.#waiting.length > 0) this.#arm(this.#failing ? RETRY_MS : FLUSH_MS);
+      if (this.waiting > 0) this.#arm(this.#failing ? RETRY_MS : FLUSH_MS);
     });
     return this.#sending;
   }
 
   async #sendAll(): Promise<void> {
-    do {
-      const records = this.#waiting.slice(0, MOST_A_BATCH);
-      const last = records.at(-1);
-      if (last === undefined) return;
-      const batch = Buffer.from(toBinary(UsageBatchSchema, create(UsageBatchSchema, { records })));
+    if (this.#batches.length === 0) this.#close();
+    for (;;) {
+      const [batch] = this.#batches;
+      if (batch === undefined) return;
       try {
-        await this.#client.xadd(this.#stream, 'MAXLEN', '~', MOST_ENTRIES, '*', 'batch', batch);
+        await this.#client.xadd(this.#stream, 'MAXLEN', '~', MOST_ENTRIES, '*', 'batch', batch.bytes);
       } catch (error) {
         this.#fails(error);
         return;
       }
-      // Meanwhile some may have been dropped from the front, all of them even.
-      this.#waiting.splice(0, this.#waiting.lastIndexOf(last, records.length - 1) + 1);
+      this.#forget(batch);
       this.#succeeds();
-    } while (this.#waiting.length >= MOST_A_BATCH);
+    }
   }
 
   #fails(error: unknown): void {

@@ -1,7 +1,7 @@
-import { create } from '@bufbuild/protobuf';
-import { CredentialType, type UsageRecord, UsageRecordSchema, UsageSource } from '@headgate/proto/usage';
+import { CredentialType, UsageSource } from '@headgate/proto/usage';
 import type { ChatRequest } from '../chat/index.ts';
 import type { Principal } from '../identity/index.ts';
+import type { UsageEntry } from '../ledger/index.ts';
 import type { RelayOutcome } from '../relay/index.ts';
 
 const LONGEST_ATTRIBUTION = 256;
@@ -61,23 +61,22 @@ export function usageRecord(
   principal: Principal,
   asked: AskedFacts,
   outcome: ServedFacts,
-): UsageRecord {
+): UsageEntry {
   const { accounted, last, error, clientAborted, firstContentAt, endedAt } = outcome;
   const usage = accounted?.usage;
   const byok = last?.credentialType === 'byok';
   const read = usage?.cacheReadTokens ?? null;
   const write = usage?.cacheWriteTokens ?? null;
   const reasoning = usage?.reasoningTokens ?? null;
-  const optional = (name: string, value: number | null) => (value === null ? {} : { [name]: BigInt(value) });
-  return create(UsageRecordSchema, {
+  return {
     generationId: facts.generationId,
     requestId: facts.requestId,
-    createdAtMs: BigInt(Math.round(Date.now() - (performance.now() - facts.startedAt))),
+    createdAtMs: Math.round(Date.now() - (performance.now() - facts.startedAt)),
     principalId: principal.id,
     keyName: principal.name,
     group: principal.group,
     user: asked.user,
-    tags: [...new Set(asked.tags)],
+    tags: asked.tags.length > 1 ? [...new Set(asked.tags)] : asked.tags,
     operation: asked.operation,
     requestedModel: asked.model,
     model: outcome.model ?? asked.model,
@@ -90,11 +89,11 @@ export function usageRecord(
     finishReason: outcome.finishReason ?? '',
     clientAborted,
     usageSource: accounted === null ? UsageSource.UNSPECIFIED : SOURCES[accounted.source],
-    inputTokens: BigInt((usage?.promptTokens ?? 0) - (read ?? 0) - (write ?? 0)),
-    outputTokens: BigInt((usage?.completionTokens ?? 0) - (reasoning ?? 0)),
-    ...optional('cacheReadTokens', read),
-    ...optional('cacheWriteTokens', write),
-    ...optional('reasoningTokens', reasoning),
+    inputTokens: (usage?.promptTokens ?? 0) - (read ?? 0) - (write ?? 0),
+    cacheReadTokens: read,
+    cacheWriteTokens: write,
+    outputTokens: (usage?.completionTokens ?? 0) - (reasoning ?? 0),
+    reasoningTokens: reasoning,
     costUsd: accounted?.costUsd ?? '',
     marketCostUsd: accounted?.marketCostUsd ?? '',
     attempts: outcome.attempts,
@@ -102,5 +101,5 @@ export function usageRecord(
     generationMs: Math.round(endedAt - facts.startedAt),
     httpReferer: facts.referer.slice(0, LONGEST_ATTRIBUTION),
     title: facts.title.slice(0, LONGEST_ATTRIBUTION),
-  });
+  };
 }

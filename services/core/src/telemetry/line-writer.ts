@@ -5,13 +5,13 @@
 import { write, writeSync } from 'node:fs';
 
 /** A write costs tens of microseconds wherever it runs: few and large ones. */
-const FLUSH_CHARACTERS = 65_536;
-const BUFFER_BYTES = 4 * FLUSH_CHARACTERS;
+const FLUSH_BYTES = 65_536;
+const BUFFER_BYTES = 4 * FLUSH_BYTES;
 /** UTF-8 of one UTF-16 unit at most. */
 const BYTES_PER_CHARACTER = 3;
 const FLUSH_MS = 100;
 const RETRY_MS = 10;
-/** Characters kept while nobody reads; beyond that lines are dropped and counted. */
+/** Characters kept while nobody reads, beside the buffers; beyond that lines are dropped and counted. */
 const LONGEST_BACKLOG = 8 * 1024 * 1024;
 /** How long the exit waits for a write that is under way on the thread pool, which cannot be seen to end any more. */
 const EXIT_GRACE_MS = 20;
@@ -22,11 +22,18 @@ export interface LineSink {
   flush(): Promise<void>;
 }
 
+/**
+ * A line becomes bytes as it comes: kept as text, the many pieces it is put together from would outlive a scavenge, and each
+ * be copied by it. Two buffers take turns, one is filled while the other is written; what fits into neither waits as text.
+ */
 export class LineWriter implements LineSink {
   readonly #fd: number;
-  /** Used again and again: fresh memory costs more than the copy into it. */
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  #pending = '';
+  #filling = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #other = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** Bytes in `#filling`. */
+  #filled = 0;
+  /** Lines behind those of `#filling`. */
+  #backlog = '';
   #writing: Buffer | null = null;
   #timer: NodeJS.Timeout | null = null;
   #dropped = 0;
@@ -40,13 +47,15 @@ export class LineWriter implements LineSink {
 
   append(line: string): void {
     if (this.#broken) return;
-    if (this.#pending.length > LONGEST_BACKLOG) {
-      this.#dropped++;
-      return;
-    }
-    this.#pending += line;
-    if (this.#pending.length >= FLUSH_CHARACTERS) this.#start();
+    if (this.#backlog !== '' || line.length * BYTES_PER_CHARACTER > BUFFER_BYTES - this.#filled) this.#putOff(line);
+    else this.#filled += this.#filling.write(line, this.#filled);
+    if (this.#filled >= FLUSH_BYTES || this.#backlog !== '') this.#start();
     else if (this.#timer === null) this.#timer = setTimeout(this.#onTimer, FLUSH_MS).unref();
+  }
+
+  #putOff(line: string): void {
+    if (this.#backlog.length > LONGEST_BACKLOG) this.#dropped++;
+    else this.#backlog += line;
   }
 
   flush(): Promise<void> {
@@ -62,16 +71,27 @@ export class LineWriter implements LineSink {
     this.#start();
   };
 
+  get #isEmpty(): boolean {
+    return this.#filled === 0 && this.#backlog === '';
+  }
+
   #start(): void {
-    if (this.#writing !== null || this.#pending === '') return;
-    this.#writing = this.#encode(this.#pending);
-    this.#pending = '';
+    if (this.#writing !== null || this.#isEmpty) return;
+    this.#writing = this.#take();
     this.#write();
   }
 
-  #encode(text: string): Buffer {
-    if (text.length * BYTES_PER_CHARACTER > BUFFER_BYTES) return Buffer.from(text);
-    return this.#buffer.subarray(0, this.#buffer.write(text));
+  /** What came first: valid until the next but one. */
+  #take(): Buffer {
+    if (this.#filled > 0) {
+      const bytes = this.#filling.subarray(0, this.#filled);
+      [this.#filling, this.#other] = [this.#other, this.#filling];
+      this.#filled = 0;
+      return bytes;
+    }
+    const bytes = Buffer.from(this.#backlog);
+    this.#backlog = '';
+    return bytes;
   }
 
   #write(): void {
@@ -95,11 +115,11 @@ export class LineWriter implements LineSink {
       this.#writing = null;
     }
     if (this.#dropped > 0) {
-      this.#pending += `{"time":"${new Date().toISOString()}","level":"warn","pid":${process.pid},"msg":"log lines dropped","lines":${this.#dropped}}\n`;
+      this.#backlog += `{"time":"${new Date().toISOString()}","level":"warn","pid":${process.pid},"msg":"log lines dropped","lines":${this.#dropped}}\n`;
       this.#dropped = 0;
     }
-    if (this.#pending === '' || this.#broken) for (const resolve of this.#waiting.splice(0)) resolve();
-    else if (this.#waiting.length > 0 || this.#pending.length >= FLUSH_CHARACTERS) this.#start();
+    if (this.#isEmpty || this.#broken) for (const resolve of this.#waiting.splice(0)) resolve();
+    else if (this.#waiting.length > 0 || this.#backlog !== '' || this.#filled >= FLUSH_BYTES) this.#start();
     // A write a line would cost more than all the rest of the line.
     else this.#timer ??= setTimeout(this.#onTimer, FLUSH_MS).unref();
   };
@@ -107,8 +127,9 @@ export class LineWriter implements LineSink {
   #writeRest(): void {
     if (this.#broken) return;
     if (this.#writing !== null) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EXIT_GRACE_MS);
-    let rest = Buffer.from(this.#pending);
-    this.#pending = '';
+    let rest = Buffer.concat([this.#filling.subarray(0, this.#filled), Buffer.from(this.#backlog)]);
+    this.#filled = 0;
+    this.#backlog = '';
     for (let tries = 0; rest.length > 0 && tries < 100; ) {
       try {
         rest = rest.subarray(writeSync(this.#fd, rest));

@@ -12,6 +12,9 @@ const LONGEST_PAUSE_MS = 5_000;
 /** This many workers in a row that never came to listen: nothing will help. */
 const GIVE_UP_AFTER = 5;
 
+/** V8's helper threads would take from a worker the very core it waits for: more CPU a request, and longer tails. */
+const ONE_CORE_EACH = ['--single-threaded-gc'];
+
 /** The first process: claims the port, keeps the workers alive, and leads them to a clean end. */
 export class Primary {
   readonly #bootstrap: Bootstrap;
@@ -34,7 +37,9 @@ export class Primary {
     this.#claim = await claimPort(host, port);
     cluster.on('message', (worker, message: unknown) => this.#onMessage(worker, message));
     cluster.on('exit', (worker, code, signal) => this.#onExit(worker, code, signal));
-    const count = processes === 'auto' ? availableParallelism() : processes;
+    const cores = availableParallelism();
+    const count = processes === 'auto' ? cores : processes;
+    if (count >= cores) cluster.setupPrimary({ execArgv: [...process.execArgv, ...ONE_CORE_EACH] });
     for (let i = 0; i < count; i++) this.#fork();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.stop(signal));
     // The launcher has gone, without a word.

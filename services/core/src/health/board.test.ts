@@ -3,6 +3,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { createRequestClient, type RedisClient } from '../redis/index.ts';
 import { type RedisServer, startRedisServer } from '../redis/redis-server.testing.ts';
 import { answered, attempt, Boards, breakerOf, eventually, NEVER_MS, outage, POLICY, until } from './board.testing.ts';
+import type { HealthBoard } from './index.ts';
 
 const KEY = 'openai:gpt';
 
@@ -146,6 +147,71 @@ describe('permits', () => {
       await until(one, () => (one.open()[0]?.openedAt ?? 0) > entry.openedAt);
     }
     assert.deepEqual(openFor, [50, 100, 200, 200]);
+  });
+
+  describe('a trial whose answer takes its time', () => {
+    /** Its first content has come; `startedAt` tells its end from others. */
+    async function answering(): Promise<{ one: HealthBoard; other: HealthBoard; startedAt: number }> {
+      const [one, other] = [await boards.add(), await boards.add()];
+      outage(one, KEY);
+      await eventually(() => one.view().of(KEY)?.probeDue === true && other.view().of(KEY)?.probeDue === true);
+      one.wanted(KEY);
+      await until(one, () => breakerOf(one, KEY) === 'half_open');
+      assert.equal(one.began(KEY), true);
+      assert.equal(other.began(KEY), false);
+      other.abandoned(KEY);
+      const startedAt = performance.now();
+      one.answering(KEY, startedAt);
+      return { one, other, startedAt };
+    }
+    const outcome = { endpointKey: KEY, provider: 'openai', retryAfterMs: undefined, ttftMs: 5, tokensPerSecond: null };
+    const stored = async () => JSON.parse((await client.hget('t:{health}:breakers', KEY)) ?? '{}');
+
+    test('closes the breaker for all with its first content, and counts once when it ends well', async () => {
+      const { one, other, startedAt } = await answering();
+      await Promise.all([one, other].map((board) => until(board, () => breakerOf(board, KEY) === 'closed')));
+      assert.equal(one.view().of(KEY)?.inFlight, 1);
+      assert.equal(one.began(KEY), false, 'nobody is on trial any more');
+      one.abandoned(KEY);
+      one.ended({ ...outcome, failure: null, status: 200, startedAt });
+      await Promise.all([one.stop(), other.stop()]);
+      assert.equal((await stored()).successesMicro, '1000000');
+    });
+
+    test('is a failure like any other when it breaks later', async () => {
+      const { one, other, startedAt } = await answering();
+      await until(one, () => breakerOf(one, KEY) === 'closed');
+      one.ended({ ...outcome, failure: 'stream_broken', status: 200, startedAt });
+      await eventually(async () => (await stored()).consecutiveFailures === 1);
+      assert.equal(breakerOf(one, KEY), 'closed');
+      for (let times = 1; times < POLICY.consecutiveFailures; times++) attempt(one, KEY);
+      await Promise.all([one, other].map((board) => until(board, () => breakerOf(board, KEY) === 'open')));
+    });
+
+    test('also when it breaks before Redis has heard of its content', async () => {
+      const { one, startedAt } = await answering();
+      one.ended({ ...outcome, failure: 'stream_broken', status: 200, startedAt });
+      await eventually(async () => (await stored()).consecutiveFailures === 1);
+      assert.equal(breakerOf(one, KEY), 'closed');
+    });
+
+    test('leaves nothing behind when its client leaves', async () => {
+      const { one, other } = await answering();
+      one.abandoned(KEY);
+      await until(other, () => breakerOf(other, KEY) === 'closed');
+      assert.equal(one.view().of(KEY)?.inFlight, 0);
+    });
+
+    test('proves nothing where it held no permit', async () => {
+      const one = await boards.add();
+      outage(one, KEY);
+      await until(one, () => breakerOf(one, KEY) === 'open');
+      assert.equal(one.began(KEY), false);
+      one.answering(KEY, performance.now());
+      one.answering('openai:never-heard-of', performance.now());
+      await one.stop();
+      assert.equal((await stored()).open, true);
+    });
   });
 
   test('one that is given back can be had again at once', async () => {

@@ -78,6 +78,6 @@ export function until(board: HealthBoard, isSo: () => boolean): Promise<void> {
 }
 
 /** For what no board tells of, such as the passing of time. */
-export async function eventually(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2));
+export async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 2));
 }

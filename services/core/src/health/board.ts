@@ -15,7 +15,7 @@ import type { EndpointRecord } from './endpoint-record.ts';
 import { EndpointTable } from './endpoint-table.ts';
 import { HealthLink } from './health-link.ts';
 import { MeasurementLog } from './measurement-log.ts';
-import { eventsOf, wentWell } from './outcome-events.ts';
+import { eventsOf, type KeyedEvent, wentWell } from './outcome-events.ts';
 import { LEASE_MS, PermitDesk } from './permit-desk.ts';
 import { RedisClock } from './redis-clock.ts';
 import { UNKNOWN_STATISTICS, UNKNOWN_UPTIME } from './shared-measurements.ts';
@@ -63,10 +63,22 @@ export class HealthBoard implements HealthReporter {
     return this.#table;
   }
 
-  began(endpointKey: string): void {
+  began(endpointKey: string): boolean {
     const record = this.#table.record(endpointKey);
     record.inFlight++;
-    if (record.permit !== null) this.#running?.permits.take(record);
+    if (record.permit === null) return false;
+    this.#running?.permits.take(record);
+    return true;
+  }
+
+  answering(endpointKey: string, startedAt: number): void {
+    const record = this.#table.find(endpointKey);
+    if (record === undefined || this.#running === null || startedAt < record.epochSince) return;
+    const { link, permits } = this.#running;
+    if (permits.use(record, startedAt) === 0) return;
+    this.#table.changed(record, false);
+    const event = { kind: 'success', count: 1, epoch: record.state.epoch } as const;
+    record.trial = { startedAt, closed: link.submit({ key: record.key, event }) };
   }
 
   abandoned(endpointKey: string): void {
@@ -80,15 +92,30 @@ export class HealthBoard implements HealthReporter {
     leave(record);
     this.#measured.attempt(record.key, wentWell(outcome), outcome.ttftMs, outcome.tokensPerSecond);
     if (this.#running === null) return;
-    const { link, permits } = this.#running;
+    const { trial } = record;
+    if (trial !== null && trial.startedAt === outcome.startedAt) {
+      record.trial = null;
+      // Its answer has been counted; what broke it befell the endpoint that it had brought back.
+      void trial.closed.then(() => {
+        const events = eventsOf(outcome, { epoch: record.state.epoch, permit: 0 });
+        this.#report(
+          record,
+          events.filter(({ event }) => event.kind !== 'success'),
+        );
+      });
+      return;
+    }
     const late = outcome.startedAt < record.epochSince;
-    const permit = permits.use(record, outcome.startedAt);
-    const events = eventsOf(outcome, { epoch: late ? null : record.state.epoch, permit });
+    const permit = this.#running.permits.use(record, outcome.startedAt);
+    this.#report(record, eventsOf(outcome, { epoch: late ? null : record.state.epoch, permit }));
+    if (permit !== 0) this.#table.changed(record, false);
+  }
+
+  #report(record: EndpointRecord, events: readonly KeyedEvent[]): void {
     const telling = events.filter(({ key, event }) => key !== record.key || this.#tells(record, event));
     // Counted successes can wait; what opens or closes a breaker, or ends a probe, cannot.
     const urgent = record.state.open || telling.some(({ event }) => event.kind !== 'success');
-    if (telling.length > 0) link.report(telling, urgent);
-    if (permit !== 0) this.#table.changed(record, false);
+    if (telling.length > 0) this.#running?.link.report(telling, urgent);
   }
 
   /** Whether the event can change anything: under an outage thousands cannot, and need not be sent. */

@@ -76,13 +76,19 @@ const failing = { what: 'failure', count: 9, late: false, retryAfterMs: 0 } as c
 const outage: readonly Step[] = [{ ...failing, permit: 'none' }];
 const probe: readonly Step[] = [{ what: 'pass_until_due' }, { what: 'acquire', permit: 'none', leaseMs: 1_000 }];
 const failedProbe: readonly Step[] = [...probe, { ...failing, permit: 'newest' }];
+/** Its first content closes the breaker; later it breaks, as do others. */
+const brokenAnswer: readonly Step[] = [
+  ...probe,
+  { what: 'success', count: 1, late: false },
+  { ...failing, count: 1, permit: 'none' },
+];
 const deadProber: readonly Step[] = [...probe, { what: 'pass', ms: 5_000 }, { ...failing, permit: 'newest' }];
 
 const steps = fc
   .array(
     fc.oneof(
       { weight: 9, arbitrary: fc.tuple(step) },
-      ...[outage, probe, failedProbe, deadProber].map((some) => fc.constant(some)),
+      ...[outage, probe, failedProbe, brokenAnswer, deadProber].map((some) => fc.constant(some)),
     ),
     {
       minLength: 5,
@@ -148,6 +154,9 @@ class Witness {
     if (!last.open && next.open) this.#checkOpening(event);
     if (last.open && !next.open) assert.ok(event.kind === 'success' && timely, 'only a timely answer closes it');
     if (last.open && event.kind === 'success' && timely) assert.ok(!next.open, 'a timely answer closes it');
+    if (event.kind === 'failure' && timely && !last.open && !next.open) {
+      assert.equal(next.consecutiveFailures, this.#failuresInARow, 'every failure counts, a broken trial not less');
+    }
     if ('epoch' in event && !timely && !(event.kind === 'failure' && (event.permit !== 0 || event.retryAfterMs > 0))) {
       assert.deepEqual(next, last, 'what is late changes nothing');
     }

@@ -21,8 +21,13 @@ export interface AttemptOutcome {
 
 /** Where the relay tells what it saw. Calls return at once and never throw. */
 export interface HealthReporter {
-  /** An attempt begins: counts as in flight until `ended`. */
-  began(endpointKey: string): void;
+  /** An attempt begins: counts as in flight until `ended`. True: it is on trial, and `answering` wants to be told. */
+  began(endpointKey: string): boolean;
+  /**
+   * The first content of an attempt on trial has come: its endpoint is back, and nobody else need wait for the end of a long
+   * answer to use it. What breaks the answer later counts as a failure like any other. `startedAt` as in its outcome.
+   */
+  answering(endpointKey: string, startedAt: number): void;
   /** The client left, or nothing can be told of the endpoint: only `inFlight` changes. */
   abandoned(endpointKey: string): void;
   ended(outcome: AttemptOutcome): void;

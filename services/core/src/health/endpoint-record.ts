@@ -16,6 +16,14 @@ export interface HeldPermit {
   taken: boolean;
 }
 
+/** An attempt that closed the breaker with its first content, and has not ended yet. */
+export interface AnsweringTrial {
+  /** As in its outcome: tells it from other attempts. */
+  readonly startedAt: number;
+  /** Settles when the closing is known here; never rejects. */
+  readonly closed: Promise<unknown>;
+}
+
 /** With less than half a measurement left, nothing is known. */
 const LEAST_WEIGHT = 0.5;
 
@@ -42,6 +50,7 @@ export class EndpointRecord implements EndpointHealth {
   /** `performance.now()` when this process learned of the state's epoch. */
   epochSince = Number.NEGATIVE_INFINITY;
   permit: HeldPermit | null = null;
+  trial: AnsweringTrial | null = null;
   /** A permit has been asked for. */
   asking = false;
   /** Epoch milliseconds: no permit is asked for before, so that others get their chance. */

@@ -5,7 +5,7 @@ import type { PlannedAttempt } from '../routing/index.ts';
 import type { AttemptObservation } from '../telemetry/index.ts';
 import { type BilledAttempt, tokenUsage } from './account.ts';
 import type { Attempt } from './attempt.ts';
-import { reportAttempt } from './health-report.ts';
+import { reportAnswering, reportAttempt } from './health-report.ts';
 import { type AttemptRecord, metadataJson } from './metadata.ts';
 import type { RelayRequest } from './request.ts';
 import type { Timing } from './sink.ts';
@@ -27,6 +27,8 @@ export class AttemptLog {
   readonly #request: RelayRequest;
   readonly #records: AttemptRecord[] = [];
   #observation: AttemptObservation | null = null;
+  /** The begun attempt is to find out whether its endpoint is back. */
+  #onTrial = false;
   #warnings: readonly string[] = [];
   #serviceTier: string | null = null;
   /** When the open attempt's request went out. */
@@ -57,7 +59,7 @@ export class AttemptLog {
       this.#waitMs += performance.now() - this.#waitingSince;
       this.#waitingSince = null;
     }
-    if (planned.credentialType === 'system') this.#request.health.began(planned.endpoint.key);
+    this.#onTrial = planned.credentialType === 'system' && this.#request.health.began(planned.endpoint.key);
     this.#records.push({ planned, startTime: Date.now(), endTime: 0, statusCode: null, error: null, timeoutMs: null });
   }
 
@@ -80,6 +82,11 @@ export class AttemptLog {
     if (HEADER_TEXT.test(tracestate)) headers.push('tracestate', tracestate);
     this.#openSince = performance.now();
     return headers;
+  }
+
+  /** The begun attempt's first content has come. */
+  answering(attempt: Attempt): void {
+    if (this.#onTrial) reportAnswering(this.#request.health, attempt);
   }
 
   /** A limit of ours ends the attempt. */

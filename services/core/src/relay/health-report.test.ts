@@ -76,6 +76,53 @@ describe('what health is told of attempts', () => {
     });
   }
 
+  describe('of a trial', () => {
+    const onTrial = ['m0:up'];
+    const begun = STREAM_HEAD + ROLE;
+    const end = text('b') + FINISH + DONE + STREAM_END;
+
+    it('its first content, long before its end', async () => {
+      let finish: (() => void) | undefined;
+      const slow: Script = (socket) => {
+        socket.write(begun + text('a'));
+        finish = () => void socket.write(end);
+      };
+      const { settled, health, sink } = await relay([[slow]], { onTrial });
+      await once(sink.events, 'write');
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(health.told, ['m0:up began', 'm0:up answering']);
+      finish?.();
+      await settled;
+      assert.deepEqual(health.told, ['m0:up began', 'm0:up answering', 'm0:up answered']);
+      assert.equal(health.outcomes[0]?.startedAt, health.answeringSince[0]);
+    });
+
+    it('the break behind it', async () => {
+      const broken: Script = (socket) => void socket.end(begun + text('a'));
+      const { settled, health } = await relay([[broken]], { onTrial });
+      await settled;
+      assert.deepEqual(health.told, ['m0:up began', 'm0:up answering', 'm0:up stream_broken']);
+      assert.equal(health.outcomes[0]?.startedAt, health.answeringSince[0]);
+    });
+
+    it('nothing of content that did not come', async () => {
+      const empty: Script = (socket) => void socket.end(begun);
+      const { settled, health } = await relay([[empty], [says('b')]], { onTrial });
+      await settled;
+      assert.deepEqual(health.told, ['m0:up began', 'm0:up stream_broken', 'm1:up began', 'm1:up answered']);
+    });
+
+    it('also of a whole answer that is watched as a stream', async () => {
+      const slow: Script = (socket) => {
+        socket.write(begun + text('a'));
+        setTimeout(() => socket.write(end), 40);
+      };
+      const { settled, health } = await relay([[slow], [says('b')]], { onTrial, stream: false });
+      await settled;
+      assert.deepEqual(health.told, ['m0:up began', 'm0:up answering', 'm0:up answered']);
+    });
+  });
+
   it('an empty success', async () => {
     const empty: Script = (socket) => void socket.write(STREAM_HEAD + ROLE + FINISH + DONE + STREAM_END);
     const { settled, health } = await relay([[empty], [says('b')]]);

@@ -10,6 +10,13 @@ import { tellsOfEndpoint } from './policy.ts';
 const LEAST_TOKENS = 10;
 const LEAST_PACE_MS = 20;
 
+const startOf = ({ sentAt, startedAt }: Attempt): number => sentAt ?? startedAt;
+
+/** Tells health that an attempt on trial has shown its first content. */
+export function reportAnswering(health: HealthReporter, attempt: Attempt): void {
+  health.answering(attempt.planned.endpoint.key, startOf(attempt));
+}
+
 /**
  * Tells health how an attempt with the gateway's own credential went. `error` is null when it answered, and when the client
  * left; `answered` is set in the first case. `attempt` is null when no request could be made.
@@ -27,7 +34,7 @@ export function reportAttempt(
     health.abandoned(key);
     return;
   }
-  const startedAt = attempt.sentAt ?? attempt.startedAt;
+  const startedAt = startOf(attempt);
   health.ended({
     endpointKey: key,
     provider: provider.name,

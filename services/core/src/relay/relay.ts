@@ -111,6 +111,7 @@ export class Relay implements AttemptOwner {
       if (!flowed) this.#client.commit(attempt.planned.endpoint.provider.name);
       if (!this.#client.write(bytes)) this.#attempt?.pause();
     }
+    if (output.flowing !== flowed) this.#log.answering(attempt);
     if (output.flowing !== flowed || output.decoder.progress.complete) this.#timer.arm();
   }
 

@@ -230,15 +230,28 @@ export class RecordingHealth implements HealthReporter {
   /** `began`, `abandoned`, and what `ended` named as failure, in their order. */
   readonly told: string[] = [];
   readonly outcomes: AttemptOutcome[] = [];
+  /** `startedAt` of the trials that showed content. */
+  readonly answeringSince: number[] = [];
+  readonly #onTrial: readonly string[];
   #inFlight = 0;
+
+  constructor(onTrial: readonly string[]) {
+    this.#onTrial = onTrial;
+  }
 
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  began(endpointKey: string): void {
+  began(endpointKey: string): boolean {
     this.#inFlight++;
     this.told.push(`${endpointKey} began`);
+    return this.#onTrial.includes(endpointKey);
+  }
+
+  answering(endpointKey: string, startedAt: number): void {
+    this.told.push(`${endpointKey} answering`);
+    this.answeringSince.push(startedAt);
   }
 
   abandoned(endpointKey: string): void {
@@ -350,6 +363,8 @@ export interface RunOptions {
   readonly body?: object;
   readonly trace?: { traceparent: string; tracestate: string };
   readonly request?: Partial<RelayRequest>;
+  /** Keys of endpoints whose attempts are trials. */
+  readonly onTrial?: readonly string[];
 }
 
 export function run(pools: UpstreamPools, models: readonly ModelEntry[], options: RunOptions = {}): Running {
@@ -365,7 +380,7 @@ export function run(pools: UpstreamPools, models: readonly ModelEntry[], options
   const observed: ObservedAttempt[] = [];
   const outcomes: RelayOutcome[] = [];
   const sink = new RecordingSink();
-  const health = new RecordingHealth();
+  const health = new RecordingHealth(options.onTrial ?? []);
   let settle: (outcome: RelayOutcome) => void = () => undefined;
   const settled = new Promise<RelayOutcome>((resolve) => {
     settle = resolve;

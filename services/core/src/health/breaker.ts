@@ -45,7 +45,9 @@ export type BreakerEvent =
   /** Asks for a permit, or to keep one longer (`permit` is its number). */
   | { readonly kind: 'acquire'; readonly permit: number; readonly leaseMs: number }
   /** Gives a permit back: nothing could be told. */
-  | { readonly kind: 'release'; readonly permit: number };
+  | { readonly kind: 'release'; readonly permit: number }
+  /** What a replica knows and Redis has lost. Says nothing new when it is said again, in whatever order. */
+  | { readonly kind: 'restore'; readonly known: BreakerState };
 
 export const WELL: BreakerState = {
   open: false,
@@ -89,6 +91,8 @@ export function transition(state: BreakerState, event: BreakerEvent, policy: Bre
       return acquired(state, event.permit, event.leaseMs, now);
     case 'release':
       return released(state, event.permit, now);
+    case 'restore':
+      return restored(state, event.known);
   }
 }
 
@@ -203,6 +207,16 @@ function acquired(state: BreakerState, permit: number, leaseMs: number, now: num
 
 function released(state: BreakerState, permit: number, now: number): BreakerState {
   return holds(state, permit, now) ? { ...state, permitUntil: 0 } : state;
+}
+
+/** The newest turn counts, and the latest of all deadlines. Of one turn, what happened since it was first restored stays. */
+function restored(state: BreakerState, known: BreakerState): BreakerState {
+  const [newer, older] = known.epoch > state.epoch ? [known, state] : [state, known];
+  const coolUntil = Math.max(newer.coolUntil, older.coolUntil);
+  const rateLimits = Math.max(newer.rateLimits, older.rateLimits);
+  if (!newer.open) return { ...newer, coolUntil, rateLimits };
+  const openUntil = Math.max(newer.openUntil, older.open ? older.openUntil : 0, coolUntil);
+  return { ...newer, openUntil, coolUntil, rateLimits };
 }
 
 /** A count that is `windowMs` old is half of what it was. */

@@ -24,6 +24,8 @@ export interface AnsweringTrial {
   readonly closed: Promise<unknown>;
 }
 
+/** What is older was forgotten rather than lost (poll.lua). */
+const RESTORE_MS = 12 * 3_600_000;
 /** With less than half a measurement left, nothing is known. */
 const LEAST_WEIGHT = 0.5;
 
@@ -45,6 +47,8 @@ export class EndpointRecord implements EndpointHealth {
 
   state: BreakerState = WELL;
   version = 0;
+  /** Newest that Redis has told: one that it knows an older of has been lost there. */
+  sharedEpoch = 0;
   /** `performance.now()` when `state` was last set. */
   setAt = Number.NEGATIVE_INFINITY;
   /** `performance.now()` when this process learned of the state's epoch. */
@@ -74,6 +78,13 @@ export class EndpointRecord implements EndpointHealth {
   /** Whether `state` is newer than what is known. `sentAt`: when it was asked for; what was set before that is older. */
   takes(version: number, sentAt: number | null): boolean {
     return version > this.version || (sentAt !== null && this.setAt < sentAt);
+  }
+
+  /** Redis knows nothing of it: whether others have to hear of it again. */
+  worthRestoring(now: number): boolean {
+    const { epoch, countedAt, openUntil, coolUntil, permitUntil } = this.state;
+    if (epoch === 0) return coolUntil > now;
+    return Math.max(epoch, countedAt, openUntil, coolUntil, permitUntil) > now - RESTORE_MS;
   }
 
   set(state: BreakerState, version: number): void {

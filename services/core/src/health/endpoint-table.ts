@@ -7,6 +7,9 @@ import { type KeyedEvent, providerKey } from './outcome-events.ts';
 import type { RedisClock } from './redis-clock.ts';
 import type { SharedState } from './shared-breakers.ts';
 
+/** Epochs only rise: Redis has begun anew, and what it says of the endpoint is less than what is known here. */
+const hasLost = ({ sharedEpoch }: EndpointRecord, { state }: SharedState): boolean => state.epoch < sharedEpoch;
+
 /** Every endpoint that this process knows of, and the view of them that plans get. */
 export class EndpointTable implements HealthView {
   readonly #clock: RedisClock;
@@ -51,24 +54,37 @@ export class EndpointTable implements HealthView {
 
   /** Takes states that are newer; `sentAt`: `performance.now()` when they were asked for, null for what was pushed. */
   take(states: readonly SharedState[], sentAt: number | null = null): void {
-    for (const { key, state, version } of states) {
-      const record = this.#recordOf(key);
-      if (!record.takes(version, sentAt)) continue;
-      const different = looksDifferent(record.state, state);
-      record.set(state, version);
+    for (const shared of states) {
+      const record = this.#recordOf(shared.key);
+      if (!record.takes(shared.version, sentAt) || hasLost(record, shared)) continue;
+      const different = looksDifferent(record.state, shared.state);
+      record.set(shared.state, shared.version);
+      record.sharedEpoch = shared.state.epoch;
       this.changed(record, different);
     }
   }
 
-  /** These are all there are: of everything else, Redis knows nothing. */
-  takeOver(states: readonly SharedState[], sentAt: number): void {
+  /**
+   * These are all there are in Redis. Returns what it must have known and has lost, as when it was started without its data:
+   * that goes on here until it is restored.
+   */
+  takeOver(states: readonly SharedState[], sentAt: number): readonly KeyedEvent[] {
     this.take(states, sentAt);
-    const named = new Set(states.map(({ key }) => key));
+    const named = new Map(states.map((shared) => [shared.key, shared]));
+    const lost: KeyedEvent[] = [];
     for (const record of [...this.#endpoints.values(), ...this.#providers.values()]) {
-      if (named.has(record.key) || record.state === WELL || !record.takes(-1, sentAt)) continue;
-      record.set(WELL, 0);
-      this.changed(record, true);
+      const shared = named.get(record.key);
+      if (record.state === WELL || (shared !== undefined && !hasLost(record, shared))) continue;
+      // It may be that it was pushed since they were asked for; then Redis knows it, and restoring it changes nothing.
+      if (record.worthRestoring(this.#clock.now())) {
+        lost.push({ key: record.key, event: { kind: 'restore', known: record.state } });
+      } else if (record.takes(-1, sentAt)) {
+        record.sharedEpoch = 0;
+        record.set(shared?.state ?? WELL, shared?.version ?? 0);
+        this.changed(record, true);
+      }
     }
+    return lost;
   }
 
   /** What Redis would do, done here while it is away; the records that look different. */

@@ -26,7 +26,7 @@ const ALL = -1;
 
 /**
  * Between this process and Redis: events go there, states come back by push and by poll. While Redis is away the same
- * state machine goes on here; when it is back, what it has is taken over.
+ * state machine goes on here; when it is back, what it has is taken over, and what it has lost is told again.
  */
 export class HealthLink {
   readonly #options: HealthLinkOptions;
@@ -203,8 +203,10 @@ export class HealthLink {
     const known = this.#up ? this.#heard : ALL;
     const { version, breakers, summaries } = await this.#breakers.poll(known, this.#polls++ % POLLS_A_SUMMARY === 0);
     if (breakers !== null) {
-      this.#table.takeOver(breakers, sentAt);
+      const lost = this.#table.takeOver(breakers, sentAt);
       this.#heard = version;
+      // All replicas may say so at once: what one has restored is no change when another says it, and not published again.
+      if (lost.length > 0) await this.#applyShared(lost);
     }
     this.#table.measured(summaries);
     this.#table.fade();

@@ -1,4 +1,4 @@
-import { fromJsonString } from '@bufbuild/protobuf';
+import { create, fromJsonString, type JsonValue, toJson } from '@bufbuild/protobuf';
 import {
   BreakerChangeSchema,
   BreakerStateSchema,
@@ -121,8 +121,8 @@ export function parseSummaries(reply: unknown): readonly SummaryMessage[] {
 
 const list = (reply: unknown): readonly unknown[] => (Array.isArray(reply) ? reply : []);
 
-/** [kind, count, epoch, permit, milliseconds] */
-function encode(event: BreakerEvent): readonly (string | number)[] {
+/** [kind, count, epoch, permit, milliseconds], or [kind, BreakerState] */
+function encode(event: BreakerEvent): readonly (string | number | JsonValue)[] {
   switch (event.kind) {
     case 'success':
       return [event.kind, event.count, event.epoch, 0, 0];
@@ -136,7 +136,27 @@ function encode(event: BreakerEvent): readonly (string | number)[] {
       return [event.kind, 1, 0, event.permit, event.leaseMs];
     case 'release':
       return [event.kind, 1, 0, event.permit, 0];
+    case 'restore':
+      return [event.kind, toJson(BreakerStateSchema, toMessage(event.known))];
   }
+}
+
+function toMessage(state: BreakerState): StateMessage {
+  return create(BreakerStateSchema, {
+    open: state.open,
+    epoch: BigInt(state.epoch),
+    openedAtMs: BigInt(state.openedAt),
+    openUntilMs: BigInt(state.openUntil),
+    cooldownMs: state.cooldownMs,
+    consecutiveFailures: state.consecutiveFailures,
+    failuresMicro: BigInt(state.failuresMicro),
+    successesMicro: BigInt(state.successesMicro),
+    countedAtMs: BigInt(state.countedAt),
+    coolUntilMs: BigInt(state.coolUntil),
+    rateLimits: state.rateLimits,
+    permit: BigInt(state.permit),
+    permitUntilMs: BigInt(state.permitUntil),
+  });
 }
 
 function toShared(message: StateMessage): SharedState {

@@ -11,7 +11,8 @@
 -- ARGV[6]  policy: windowMs
 -- ARGV[7]  policy: cooldownMs
 -- ARGV[8]  policy: maxCooldownMs
--- ARGV[9]  events in order, JSON: [[key, kind, count, epoch, permit, milliseconds], ...], as breaker.ts describes them
+-- ARGV[9]  events in order, JSON: [[key, kind, count, epoch, permit, milliseconds], ...], as breaker.ts describes them;
+--          of `restore` [key, kind, BreakerState]
 --
 -- Returns {the time, permit that the last `acquire` gave or 0, BreakerChange JSON or ''}.
 local MICRO = 1000000
@@ -41,13 +42,14 @@ local policy = {
   maxCooldownMs = tonumber(ARGV[8]),
 }
 
-local function read(json)
-  local stored = json and cjson.decode(json) or {}
+local function fromMessage(stored)
   local state = { open = stored.open or false }
   for _, name in ipairs(LONG) do state[name] = tonumber(stored[name] or 0) end
   for _, name in ipairs(SHORT) do state[name] = stored[name] or 0 end
   return state
 end
+
+local function read(json) return fromMessage(json and cjson.decode(json) or {}) end
 
 -- Canonical proto JSON: 64 bits as text, nothing that is zero.
 local function toMessage(key, state)
@@ -172,6 +174,23 @@ end
 
 function apply.release(state, _, _, permit)
   if holds(state, permit) then state.permitUntilMs = 0 end
+end
+
+function apply.restore(state, message)
+  local known, older = fromMessage(message), {}
+  for name, value in pairs(state) do older[name] = value end
+  if known.epoch > state.epoch then
+    for name, value in pairs(known) do
+      if name ~= 'version' then state[name] = value end
+    end
+  else
+    older = known
+  end
+  state.coolUntilMs = math.max(state.coolUntilMs, older.coolUntilMs)
+  state.rateLimits = math.max(state.rateLimits, older.rateLimits)
+  if state.open then
+    state.openUntilMs = math.max(state.openUntilMs, older.open and older.openUntilMs or 0, state.coolUntilMs)
+  end
 end
 
 local states, before, order, granted = {}, {}, {}, 0

@@ -6,6 +6,7 @@ import { findDialect, type StreamDecoder, Transcript } from '../dialects/index.t
 import { type AttemptOutput, HeldOutput } from './attempt-output.ts';
 import { ContinuedOutput } from './continued-output.ts';
 import { FrameBuffer } from './frame-buffer.ts';
+import { isPlainlyUnfinished } from './unfinished-text.ts';
 
 const SEED = Number(process.env.FC_SEED ?? 20_264);
 
@@ -439,7 +440,9 @@ describe('ContinuedOutput', () => {
           // What was held back of an attempt that said nothing is gone.
           if (client.choices.size === 0) transcript = new Transcript();
           const said = transcript.choices.get(0)?.content ?? '';
-          const given = continues ? said.trimEnd() : '';
+          // Half a sentence with nothing behind it is not believed, but repeated.
+          const believed = text.slice(said.length).trim() !== '' || !isPlainlyUnfinished(said);
+          const given = continues && believed ? said.trimEnd() : '';
           const answer: Answer = [{ kind: 'text', text: text.slice(given.length) }];
           const asked = { ...stream, answers: [answer], fault: 'cut' as const };
           const output: AttemptOutput =

@@ -41,7 +41,9 @@ export class ContinuedOutput implements AttemptOutput {
     } catch (thrown) {
       return toGatewayError(thrown);
     }
-    return this.#realignment.covered ? null : shorterAnswer();
+    const { finishReasons } = this.decoder.progress;
+    const endsWell = this.#realignment.covered && !finishReasons.some((reason) => this.#realignment.stopsShort(reason));
+    return endsWell ? null : shorterAnswer();
   }
 
   end(metadata: AnswerMetadata): Buffer {

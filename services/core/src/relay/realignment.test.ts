@@ -338,8 +338,11 @@ describe('Realignment', () => {
     assert.equal(goOn(' \n', ' ', '\nworld').heard.get(0)?.content, 'Hello \nworld');
     assert.equal(goOn(' ', 'world').heard.get(0)?.content, 'Hello world', 'white space need not be repeated');
     assert.equal(goOn('\n\n', '\nworld').heard.get(0)?.content, 'Hello\n\nworld', 'nor in the same measure');
-    assert.equal(goOn(' ').parted, null, 'nor at all');
-    assert.equal(goOn('').parted, null, 'nothing was left to say');
+    assert.equal(goOn('. ').parted, null, 'nor at all');
+    assert.equal(goOn('.').parted, null, 'nothing was left to say');
+    for (const rest of [[], [''], [' \n']]) {
+      assert.match(goOn(' ', ...rest).parted ?? '', /shorter/, 'half a sentence is not the end');
+    }
   });
 
   it('keeps probabilities only where nothing was cut', () => {

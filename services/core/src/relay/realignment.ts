@@ -1,6 +1,7 @@
 import type { Transcript } from '../dialects/index.ts';
 import { ChoiceRealignment, type Delta, type RealignmentOptions } from './choice-realignment.ts';
 import { shorterAnswer } from './failures.ts';
+import { isPlainlyUnfinished } from './unfinished-text.ts';
 
 interface Choice {
   index: number;
@@ -18,9 +19,15 @@ export class Realignment {
   readonly #choices = new Map<number, ChoiceRealignment>();
   /** Passed, and not yet in the transcript. */
   #passed: Choice[] = [];
+  /** The new stream was given the beginning of a text that breaks off before its end. */
+  readonly #mustGoOn: boolean;
+  /** Something was passed beyond white space and thoughts. */
+  #wentOn = false;
 
   constructor(transcript: Transcript, options: RealignmentOptions) {
     this.#transcript = transcript;
+    const [told] = transcript.choices.values();
+    this.#mustGoOn = options.mode === 'continue' && told !== undefined && isPlainlyUnfinished(told.content);
     for (const [index, told] of transcript.choices) {
       this.#choices.set(index, new ChoiceRealignment({ ...told, calls: new Map(told.calls) }, options));
     }
@@ -30,6 +37,17 @@ export class Realignment {
   get covered(): boolean {
     for (const choice of this.#choices.values()) if (!choice.covered) return false;
     return true;
+  }
+
+  /**
+   * A model that is given half a sentence and has nothing to add may have been at its end, or may have stopped for no reason:
+   * neither finish reason nor usage tells which, and the client would take half an answer for a whole one. So it is not
+   * believed; another endpoint may go on, or repeat the answer up to its end, and else the client is told of the break. Where
+   * the text could be whole it is believed. An end for another reason (`length`, `content_filter`) says of itself that something
+   * is missing.
+   */
+  stopsShort(finishReason: unknown): boolean {
+    return this.#mustGoOn && !this.#wentOn && finishReason === 'stop';
   }
 
   /**
@@ -69,8 +87,9 @@ export class Realignment {
     if (expected) {
       expected.cut(delta);
       for (const [key, value] of Object.entries(delta)) if (!isFilled(value)) delete delta[key];
-      if (finished && !expected.covered) throw shorterAnswer();
     }
+    this.#wentOn ||= answers(delta);
+    if (expected && finished && (!expected.covered || this.stopsShort(choice.finish_reason))) throw shorterAnswer();
     // Probabilities of tokens that the client has: there is nothing to cut them by.
     if (choice.logprobs && JSON.stringify(delta) !== before) choice.logprobs = null;
     const said = Object.values(delta).some(isFilled);
@@ -78,6 +97,9 @@ export class Realignment {
     return said || finished;
   }
 }
+
+const answers = ({ content, refusal, tool_calls: calls }: Delta): boolean =>
+  [content, refusal].some((text) => typeof text === 'string' && text.trim() !== '') || isFilled(calls);
 
 const isFilled = (value: unknown): boolean =>
   value !== undefined && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0);

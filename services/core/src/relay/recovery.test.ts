@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
 import type { EndpointTimeouts } from '../catalog/index.ts';
+import { Transcript } from '../dialects/index.ts';
 import { UpstreamPools } from '../upstream/index.ts';
+import { Realignment } from './realignment.ts';
 import {
   DONE,
   delta,
@@ -35,7 +37,7 @@ const claude = (event: object): string => {
 
 /** A whole answer of the Messages API. */
 const claudeSays =
-  (content: string): Script =>
+  (content: string, stop_reason = 'end_turn'): Script =>
   (socket) =>
     void socket.write(
       STREAM_HEAD +
@@ -55,7 +57,7 @@ const claudeSays =
           { type: 'content_block_stop', index: 0 },
           {
             type: 'message_delta',
-            delta: { stop_reason: 'end_turn', stop_sequence: null },
+            delta: { stop_reason, stop_sequence: null },
             usage: { output_tokens: 3 },
           },
           { type: 'message_stop' },
@@ -260,6 +262,52 @@ describe('a stream that breaks behind content', () => {
     const { error, attempts } = await running.settled;
     assert.deepEqual([error, attempts, running.sink.content], [null, 3, 'Hello world']);
     assert.equal(bodyOf(providers[1]?.requests[1] ?? '').messages.at(-1)?.role, 'user');
+  });
+
+  describe('and whose continuation says nothing', () => {
+    const prefilled = { dialect: 'anthropic', model: 'claude-sonnet-4-20250514' };
+    it('is not taken for complete in the middle of a sentence: the next one goes on, or repeats it', async () => {
+      for (const empty of ['', ' \n']) {
+        const on = await relay(
+          [[breaksAfter(text('Hello, my'))], [claudeSays(empty)], [claudeSays(' dear.')]],
+          prefilled,
+        );
+        const { error, attempts } = await on.settled;
+        assert.deepEqual([error, attempts, on.sink.frames.at(-1)], [null, 3, '[DONE]']);
+        assert.equal(on.sink.content.replaceAll(/\s+/g, ' '), 'Hello, my dear.');
+        assert.equal(on.health.told.includes('p1:up stream_broken'), false, 'which says nothing of the endpoint');
+        for (const provider of providers.splice(0)) provider.stop();
+      }
+    });
+
+    it('not even its end is told, where that comes before the end of the stream', async () => {
+      const transcript = new Transcript();
+      transcript.delta(0, { content: 'Hello, my' });
+      const realignment = new Realignment(transcript, { mode: 'continue', cutOff: '', freeReasoning: false });
+      const frame = (choice: object) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`;
+      assert.equal(realignment.pass(frame({ delta: { role: 'assistant', content: '' } })), '');
+      assert.throws(() => realignment.pass(frame({ delta: {}, finish_reason: 'stop' })), /it is shorter/);
+    });
+
+    it('is told as a break when nobody goes on', async () => {
+      const { sink, settled } = await relay([[breaksAfter(text('Hello, my'))], [claudeSays('')]], prefilled);
+      assert.equal((await settled).error?.code, 'stream_broken');
+      assert.deepEqual([sink.errorFrame?.code, sink.frames.includes('[DONE]')], ['stream_broken', false]);
+    });
+
+    it('is complete where the text may be, or where the end tells that something is missing', async () => {
+      for (const [said, why, finish] of [
+        ['Hello, my dear.', 'end_turn', 'stop'],
+        ['Hello, my', 'max_tokens', 'length'],
+        ['Hello, my', 'refusal', 'content_filter'],
+      ] as const) {
+        const { sink, settled } = await relay([[breaksAfter(text(said))], [claudeSays('', why)]], prefilled);
+        assert.equal((await settled).error, null, why);
+        assert.deepEqual([sink.content, sink.frames.at(-1)], [said, '[DONE]']);
+        assert.match(sink.sent, new RegExp(`"finish_reason":"${finish}"`));
+        for (const provider of providers.splice(0)) provider.stop();
+      }
+    });
   });
 
   it('is repeated where thinking, structure or a forced call stand in the way of a prefix', async () => {

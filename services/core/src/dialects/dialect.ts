@@ -23,6 +23,11 @@ export interface Dialect {
    */
   continuesAssistant?(request: ChatRequest, target: Target): boolean;
   /**
+   * Where it does: further fields of that message that ask for it, and whether the answer repeats the message before it goes on.
+   * Absent: none, and it does not.
+   */
+  readonly prefill?: { readonly mark: Readonly<Record<string, unknown>>; readonly echoed: boolean };
+  /**
    * Whether the provider goes on generating, and billing, when nobody reads its stream any more; absent: it stops. (Answers that
    * are not streamed are generated, and billed, to their end everywhere.) As OpenRouter found out by provider:
    * https://openrouter.ai/docs/api-reference/streaming, "Stream Cancellation".

@@ -23,10 +23,10 @@ interface DeltaCall {
 export interface RealignmentOptions {
   /**
    * `repeat`: the new stream begins anew and has to say what was said, word by word. `continue`: it was given what was
-   * said, but for white space at the end, and goes on from there.
+   * said, but for white space at the end, and goes on from there. `echo`: so it was, and it says that again before it goes on.
    */
-  readonly mode: 'repeat' | 'continue';
-  /** `continue`: white space that was said and not given. */
+  readonly mode: 'repeat' | 'continue' | 'echo';
+  /** `continue`, `echo`: white space that was said and not given. */
   readonly cutOff: string;
   /** Thinking that was broken off may go on in other words. */
   readonly freeReasoning: boolean;
@@ -43,6 +43,11 @@ class Repeat {
 
   get done(): boolean {
     return this.#at >= this.#told.length;
+  }
+
+  /** How much of it has been said. */
+  get at(): number {
+    return this.#at;
   }
 
   /** What of the next piece goes beyond; null when it says something else. */
@@ -81,8 +86,9 @@ export class ChoiceRealignment {
   readonly #details = new Map<string, Repeat>();
   /** Nothing but thoughts was told, if anything. */
   readonly #thinking: boolean;
-  /** White space that was told, and may be missing in the new stream. */
-  #mayLack: boolean;
+  /** White space at the end that was told may be missing in the new stream; what stands before it may not. */
+  #spaceIsFree: boolean;
+  readonly #strict: number;
   /** Calls that were told, in their order; the new stream opens them in the same. */
   readonly #toldCalls: readonly ToldEntry[];
   #opened = 0;
@@ -94,18 +100,24 @@ export class ChoiceRealignment {
   #remarks: number;
 
   constructor(told: ToldChoice, { mode, cutOff, freeReasoning }: RealignmentOptions) {
-    const repeats = mode === 'repeat';
+    const repeats = mode !== 'continue';
     // What was thought before a text or a call has served its purpose.
     this.#thinking = repeats && told.content === '' && told.refusal === '' && told.calls.size === 0;
     this.#told = told;
     this.#free = freeReasoning;
-    this.#mayLack = !repeats;
+    this.#spaceIsFree = mode !== 'repeat';
+    this.#strict = mode === 'echo' ? told.content.length - cutOff.length : 0;
     this.#content = new Repeat(repeats ? told.content : cutOff);
     this.#refusal = new Repeat(repeats ? told.refusal : '');
     this.#reasoning = new Repeat(this.#thinking ? told.reasoning : '');
     for (const [key, { text }] of told.details) this.#details.set(key, new Repeat(text));
     this.#toldCalls = repeats ? [...told.calls] : [];
-    this.#remarks = repeats ? told.annotations : 0;
+    this.#remarks = mode === 'repeat' ? told.annotations : 0;
+  }
+
+  /** All that is left to be repeated is white space that may be missing. */
+  get #mayLack(): boolean {
+    return this.#spaceIsFree && this.#content.at >= this.#strict;
   }
 
   /** Everything that the client had has been repeated. */
@@ -146,11 +158,15 @@ export class ChoiceRealignment {
       this.#reasoning.giveUp();
     }
     this.#remarks = 0;
-    this.#mayLack = false;
+    this.#spaceIsFree = false;
     this.#content.giveUp();
   }
 
   #beyond(repeat: Repeat, piece: string): string {
+    const strict = repeat === this.#content && this.#spaceIsFree ? this.#strict - repeat.at : 0;
+    if (strict > 0 && piece.length > strict) {
+      return this.#beyond(repeat, piece.slice(0, strict)) + this.#beyond(repeat, piece.slice(strict));
+    }
     const rest = repeat.beyond(piece);
     if (rest !== null) return rest;
     if (!this.#mayLack || repeat !== this.#content) throw parted('it says something else');

@@ -345,6 +345,29 @@ describe('Realignment', () => {
     }
   });
 
+  it('goes on behind a prefix that was given and is said again, but for white space at its end', () => {
+    const goOn = (cutOff: string, ...second: string[]): Played =>
+      play(told({ content: `Hello, my${cutOff}` }), 1, told(...second.map((content) => ({ content }))), 1, {
+        mode: 'echo',
+        cutOff,
+        freeReasoning: false,
+      });
+    const dear = (cutOff: string, ...second: string[]) => goOn(cutOff, ...second).heard.get(0)?.content;
+    assert.equal(dear('', 'Hello, my', ' dear'), 'Hello, my dear');
+    assert.equal(dear(' ', 'Hello, my', ' dear'), 'Hello, my dear', 'the space comes with the next piece');
+    assert.equal(dear(' ', 'Hello, my', 'dear'), 'Hello, my dear', 'or not');
+    assert.equal(dear('\n\n', 'Hello, my', ' dear'), 'Hello, my\n\n dear', 'or as another one');
+    assert.equal(dear(' ', 'Hello, my dear'), 'Hello, my dear', 'in one piece');
+    assert.equal(dear('\n', 'Hello, my dear'), 'Hello, my\n dear');
+    assert.equal(dear(' ', 'He', 'llo, m', 'y d', 'ear'), 'Hello, my dear', 'in any pieces');
+    for (const parted of [['dear'], ['Hello, dear'], ['Hello,', ' you']]) {
+      assert.match(goOn(' ', ...parted).parted ?? '', /something else/, parted.join(''));
+    }
+    for (const short of [[], ['Hello'], ['Hello, my'], ['Hello, my', ' ']]) {
+      assert.match(goOn(' ', ...short).parted ?? '', /shorter/, short.join(''));
+    }
+  });
+
   it('keeps probabilities only where nothing was cut', () => {
     const transcript = new Transcript();
     transcript.delta(0, { content: 'ab' });

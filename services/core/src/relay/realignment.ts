@@ -27,7 +27,7 @@ export class Realignment {
   constructor(transcript: Transcript, options: RealignmentOptions) {
     this.#transcript = transcript;
     const [told] = transcript.choices.values();
-    this.#mustGoOn = options.mode === 'continue' && told !== undefined && isPlainlyUnfinished(told.content);
+    this.#mustGoOn = options.mode !== 'repeat' && told !== undefined && isPlainlyUnfinished(told.content);
     for (const [index, told] of transcript.choices) {
       this.#choices.set(index, new ChoiceRealignment({ ...told, calls: new Map(told.calls) }, options));
     }

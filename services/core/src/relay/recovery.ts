@@ -69,12 +69,13 @@ export class Recovery {
       given !== '' &&
       !this.#refused.has(planned.endpoint.key) &&
       dialect.continuesAssistant?.(chat, targetOf(planned)) === true;
+    const { mark = {}, echoed = false } = dialect.prefill ?? {};
     // White space at the end is refused by those who go on with a message, so it is kept back.
     const options = prefilled
-      ? ({ mode: 'continue', cutOff: said.slice(given.length), freeReasoning } as const)
+      ? ({ mode: echoed ? 'echo' : 'continue', cutOff: said.slice(given.length), freeReasoning } as const)
       : ({ mode: 'repeat', cutOff: '', freeReasoning } as const);
     return {
-      chat: prefilled ? withAssistantPrefix(chat, given) : chat,
+      chat: prefilled ? withAssistantPrefix(chat, given, mark) : chat,
       prefilled,
       output: (decoder) => new ContinuedOutput(decoder, this.#transcript, options),
     };

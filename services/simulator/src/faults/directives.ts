@@ -87,7 +87,7 @@ const table = {
   think: whole(1_000_000),
   'think-as': oneOf('reasoning_content', 'reasoning', 'tag', 'redacted'),
   'reasoning-tokens': integer,
-  prefill: oneOf('ignore', 'continue', 'reject'),
+  prefill: oneOf('ignore', 'continue', 'reject', 'echo'),
   cached: integer,
   empty: flag,
   dims: whole(16_384),

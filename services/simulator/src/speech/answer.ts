@@ -210,5 +210,10 @@ function withoutPrefill(
   if (last === undefined || !continuesPrefill(conversation, directives)) return tokens;
   const text = tokens.join('');
   const prefix = [last.text, last.text.trimEnd()].find((candidate) => text.startsWith(candidate));
+  // Mistral says it again, in one piece, without the white space at its end.
+  if (directives.prefill === 'echo') {
+    const echo = last.text.trimEnd();
+    return [echo, ...(prefix === undefined ? tokens : tokenize(text.slice(echo.length)))];
+  }
   return prefix === undefined ? tokens : tokenize(text.slice(prefix.length));
 }

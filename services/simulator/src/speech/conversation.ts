@@ -80,7 +80,8 @@ export function heardTurns(conversation: Conversation, directives: Directives): 
 }
 
 export function continuesPrefill({ turns, prefill }: Conversation, directives: Directives): boolean {
-  return (directives.prefill ?? prefill) === 'continue' && turns.at(-1)?.role === 'assistant';
+  const becomes = directives.prefill ?? prefill;
+  return (becomes === 'continue' || becomes === 'echo') && turns.at(-1)?.role === 'assistant';
 }
 
 /** Depends on what was said, not on how a dialect carries it: of media only the kind, of JSON only the value. */

@@ -1,5 +1,6 @@
 import type { Dialect } from '../dialect.ts';
 import { urlsToFetch } from '../gemini/media.ts';
+import { continuesAssistant } from './compatible/prefill.ts';
 import { presetOf } from './compatible/presets.ts';
 import { decodeOpenAiError } from './error.ts';
 import { encodeOpenAiChat } from './request.ts';
@@ -13,6 +14,8 @@ export const openai: Dialect = {
   authorization: 'header',
   /** Some compatible providers take images as bytes only. */
   remoteMedia: (request, target) => (presetOf(target).imageUrls ? [] : urlsToFetch(request)),
+  continuesAssistant,
+  prefill: { mark: { prefix: true }, echoed: true },
   billsAfterAbort: (target) => presetOf(target).billsAfterAbort,
   encodeChat: encodeOpenAiChat,
   decodeChat: decodeOpenAiChat,

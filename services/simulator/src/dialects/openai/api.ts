@@ -13,6 +13,7 @@ import { readChatRequest } from './chatRequest.ts';
 import { chatFrames } from './chatStream.ts';
 import { embed } from './embeddings.ts';
 import { badRequest, streamError } from './errors.ts';
+import { unmarked } from './mistralPrefix.ts';
 import { describeModel, listModels } from './models.ts';
 
 /** What distinguishes a host of OpenAI's API from the others. */
@@ -42,7 +43,9 @@ export class OpenaiApi {
 
   async chat(exchange: Exchange, json: unknown): Promise<void> {
     const { directives } = exchange;
-    const request = readChatRequest(parsed(json), exchange.model, directives.lenient === true);
+    const echoes = directives.prefill === 'echo';
+    const body = echoes ? unmarked(parsed(json)) : parsed(json);
+    const request = readChatRequest(body, exchange.model, directives.lenient === true || echoes);
     if (directives.prefill === 'reject' && request.turns.at(-1)?.role === 'assistant')
       throw badRequest(
         'This model does not support assistant message prefill. The conversation must end with a user message.',

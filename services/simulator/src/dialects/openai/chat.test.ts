@@ -54,6 +54,27 @@ describe('chat completions through the OpenAI SDK', () => {
     assert.equal(new Set(chunks.map(({ id }) => id)).size, 1);
   });
 
+  it('with prefill=echo goes on with a message as Mistral does: marked, and said again', async () => {
+    const whole = (await ask()).choices[0]?.message.content ?? '';
+    const askWith = (content: string, mark: object, model = 'mistral-large+prefill=echo') =>
+      ask({
+        model,
+        messages: [
+          { role: 'user', content: 'Hello!' },
+          { role: 'assistant', content, ...mark },
+        ],
+      });
+    const prefix = whole.slice(0, whole.indexOf(' ', 20) + 1);
+    assert.equal((await askWith(prefix, { prefix: true })).choices[0]?.message.content, whole);
+    const other = (await askWith('Well,', { prefix: true })).choices[0]?.message.content;
+    assert.equal(other, `Well,${whole}`);
+    const last = /Expected last role User or Tool/;
+    await assert.rejects(askWith(prefix, {}), last);
+    await assert.rejects(askWith(prefix, { prefix: false }), last);
+    await assert.rejects(askWith(prefix, { prefix: true }, 'gpt-4o'), /prefix/, 'OpenAI does not know it');
+    assert.equal((await ask({ model: 'mistral-large+prefill=echo' })).choices[0]?.message.content, whole);
+  });
+
   it('sends no usage in a stream that did not ask for it', async () => {
     const stream = await client.chat.completions.create({
       model: 'gpt-4o',

@@ -39,6 +39,8 @@ export interface Preset {
   readonly thinkTags: boolean;
   /** `Dialect.billsAfterAbort`. */
   readonly billsAfterAbort: boolean;
+  /** Goes on with an assistant message that ends the conversation and has `prefix: true`, and says that message again first. */
+  readonly prefix: boolean;
 }
 
 const OPENAI: Preset = {
@@ -60,6 +62,7 @@ const OPENAI: Preset = {
   tiers: ['flex', 'priority'],
   thinkTags: false,
   billsAfterAbort: false,
+  prefix: false,
 };
 
 /** One of the operator's own: what is not known of it is not held back from it. */
@@ -101,6 +104,9 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
     {
       ...COMPATIBLE,
       billsAfterAbort: true,
+      // `prefix` of https://docs.mistral.ai/api/#tag/chat; that it is said again: https://github.com/vercel/ai/pull/3256.
+      // (DeepSeek has it on another base URL only, https://api.deepseek.com/beta.)
+      prefix: true,
       streamOptions: false,
       shortCallIds: true,
       mostTemperature: 1.5,

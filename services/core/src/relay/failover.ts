@@ -5,6 +5,7 @@ import type { PlannedAttempt } from '../routing/index.ts';
 import { refusesStream } from './assembled-output.ts';
 import type { Attempt } from './attempt.ts';
 import type { AttemptLog } from './attempt-log.ts';
+import { REALIGNMENT_FAILED } from './failures.ts';
 import { isEmptyAnswer, MAX_ATTEMPTS } from './policy.ts';
 import { type Continuation, Recovery } from './recovery.ts';
 import type { RelayRequest } from './request.ts';
@@ -93,7 +94,8 @@ export class Failover {
     if (recovery === null) return error;
     if (wasRecovering && error.failure === 'content_filter') return error;
     if (!recovery.possible || error.failure === undefined) return recovery.brokenBy;
-    if (this.#prefilled && error.failure === 'bad_request' && recovery.refused(planned.endpoint.key)) {
+    const didNotGoOn = error.failure === 'bad_request' || error.code === REALIGNMENT_FAILED;
+    if (this.#prefilled && didNotGoOn && recovery.refused(planned.endpoint.key)) {
       return this.#hasAttempts ? 0 : recovery.brokenBy;
     }
     return this.#goOn(recovery, error, wasRecovering && output?.flowing === false, deadlineAt);

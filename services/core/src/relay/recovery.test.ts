@@ -266,18 +266,26 @@ describe('a stream that breaks behind content', () => {
 
   describe('and whose continuation says nothing', () => {
     const prefilled = { dialect: 'anthropic', model: 'claude-sonnet-4-20250514' };
-    it('is not taken for complete in the middle of a sentence: the next one goes on, or repeats it', async () => {
+    it('is not taken for complete in the middle of a sentence: it has to repeat the answer, or the next one goes on', async () => {
       for (const empty of ['', ' \n']) {
         const on = await relay(
-          [[breaksAfter(text('Hello, my'))], [claudeSays(empty)], [claudeSays(' dear.')]],
+          [[breaksAfter(text('Hello, my'))], [claudeSays(empty), claudeSays('Hi')], [claudeSays(' dear.')]],
           prefilled,
         );
         const { error, attempts } = await on.settled;
-        assert.deepEqual([error, attempts, on.sink.frames.at(-1)], [null, 3, '[DONE]']);
+        assert.deepEqual([error, attempts, on.sink.frames.at(-1)], [null, 4, '[DONE]']);
         assert.equal(on.sink.content.replaceAll(/\s+/g, ' '), 'Hello, my dear.');
+        assert.equal(bodyOf(providers[1]?.requests[1] ?? '').messages.at(-1)?.role, 'user');
         assert.equal(on.health.told.includes('p1:up stream_broken'), false, 'which says nothing of the endpoint');
         for (const provider of providers.splice(0)) provider.stop();
       }
+    });
+
+    it('is complete when it is proved by a repetition that ends there', async () => {
+      const whole = [claudeSays(''), claudeSays('Hello, my')];
+      const { sink, settled } = await relay([[breaksAfter(text('Hello, my'))], whole], prefilled);
+      const { error, attempts } = await settled;
+      assert.deepEqual([error, attempts, sink.content, sink.frames.at(-1)], [null, 3, 'Hello, my', '[DONE]']);
     });
 
     it('not even its end is told, where that comes before the end of the stream', async () => {
@@ -290,7 +298,10 @@ describe('a stream that breaks behind content', () => {
     });
 
     it('is told as a break when nobody goes on', async () => {
-      const { sink, settled } = await relay([[breaksAfter(text('Hello, my'))], [claudeSays('')]], prefilled);
+      const { sink, settled } = await relay(
+        [[breaksAfter(text('Hello, my'))], [claudeSays(''), claudeSays('Hi')]],
+        prefilled,
+      );
       assert.equal((await settled).error?.code, 'stream_broken');
       assert.deepEqual([sink.errorFrame?.code, sink.frames.includes('[DONE]')], ['stream_broken', false]);
     });

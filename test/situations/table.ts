@@ -18,6 +18,8 @@ export type AttemptSeen = readonly [side: Side, how: number | 'ok' | 'none' | 'l
 export interface Whole {
   readonly kind: 'whole';
   readonly attempts: readonly AttemptSeen[];
+  /** In place of them where the whole text ends in the middle of a sentence, as texts of the simulator may. */
+  readonly attemptsInMidSentence?: readonly AttemptSeen[];
   readonly resumed?: boolean;
   readonly finishReason?: string;
   /** The larger model answers, which the client named as a fallback. */
@@ -275,7 +277,13 @@ export const SITUATIONS: readonly Situation[] = [
   {
     name: 'a stream without finish reason and [DONE]',
     primary: always({ nofinish: true, nodone: true }),
-    expect: ({ stream }) => takenUp(stream, 200),
+    // Who is given the whole text has nothing to add: where that looks like half a sentence, it proves the end by repeating it.
+    expect: ({ stream, secondary }) => ({
+      ...takenUp(stream, 200),
+      ...(stream && secondary.continues
+        ? { attemptsInMidSentence: whole(['primary', 200], ['secondary', 200], ['secondary', 'ok']).attempts }
+        : {}),
+    }),
   },
   {
     name: 'context-length rejection',

@@ -47,6 +47,8 @@ export class Exchange implements RelaySink {
   extraHeaders: readonly string[] = [];
   /** Status sent; 0 while none was. */
   status = 0;
+  /** Where it stands among the open ones; theirs to set. */
+  place = -1;
   onGone: (() => void) | null = null;
   onDrained: (() => void) | null = null;
   /** Ends what is under way with this error; without it, that is left to the exchange. */
@@ -105,12 +107,21 @@ export class Exchange implements RelaySink {
       this.#taken?.();
       this.onGone?.();
     } finally {
-      this.#host.closed(this);
+      this.#close();
     }
   };
 
   #end(): void {
     this.#over = true;
+    this.#close();
+  }
+
+  /** An exchange may stay in memory until the next full collection, for what V8 and the server keep of it; its request must not. */
+  #close(): void {
+    this.onGone = null;
+    this.onDrained = null;
+    this.onCut = null;
+    this.#taken = null;
     this.#host.closed(this);
   }
 

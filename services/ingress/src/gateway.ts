@@ -13,6 +13,7 @@ import type { Telemetry } from '@headgate/core/telemetry';
 import { Authorizers, type UpstreamPools } from '@headgate/core/upstream';
 import type { BatchDesk } from './batches/batch-routes.ts';
 import type { Exchange, ExchangeHost } from './exchange.ts';
+import { OpenExchanges } from './open-exchanges.ts';
 
 export interface Current {
   readonly table: RoutingTable;
@@ -61,7 +62,7 @@ export class Gateway implements ExchangeHost {
   readonly microBatches: MicroBatcher;
   #oidc: OidcVerifier;
   #issuers = '[]';
-  readonly #open = new Set<Exchange>();
+  readonly #open = new OpenExchanges();
   #draining = false;
   #idle: (() => void) | null = null;
 
@@ -150,6 +151,6 @@ export class Gateway implements ExchangeHost {
       retryAfterMs: RETRY_SOON_MS,
       shouldRetry: true,
     });
-    for (const exchange of [...this.#open]) exchange.cut(error);
+    for (const exchange of this.#open.all()) exchange.cut(error);
   }
 }

@@ -12,6 +12,13 @@ const LONGEST_PAUSE_MS = 5_000;
 /** This many workers in a row that never came to listen: nothing will help. */
 const GIVE_UP_AFTER = 5;
 
+/**
+ * How V8 keeps a worker's memory. What lives as long as a request must die young: while many are in flight, the first small
+ * young generation sees most of their objects survive, so V8 moves their making into the old one for good ("pretenuring"), and
+ * there the dead ones keep all that they point to alive until the next full collection. A fifth of all that was allocated was
+ * copied for that, and a third of a small request's CPU went into it.
+ */
+const HEAP = ['--no-allocation-site-pretenuring', '--min-semi-space-size=16', '--max-semi-space-size=32'];
 /** V8's helper threads would take from a worker the very core it waits for: more CPU a request, and longer tails. */
 const ONE_CORE_EACH = ['--single-threaded-gc'];
 
@@ -39,7 +46,7 @@ export class Primary {
     cluster.on('exit', (worker, code, signal) => this.#onExit(worker, code, signal));
     const cores = availableParallelism();
     const count = processes === 'auto' ? cores : processes;
-    if (count >= cores) cluster.setupPrimary({ execArgv: [...process.execArgv, ...ONE_CORE_EACH] });
+    cluster.setupPrimary({ execArgv: [...process.execArgv, ...HEAP, ...(count >= cores ? ONE_CORE_EACH : [])] });
     for (let i = 0; i < count; i++) this.#fork();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.stop(signal));
     // The launcher has gone, without a word.

@@ -2,6 +2,11 @@ import { type Clocks, type Due, dueAt } from './clocks.ts';
 
 /** Node's timers fire at once beyond this. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
+/**
+ * Node keeps a list for each length of time that somebody waits, and makes and drops it with its first and last timer. Long
+ * waits are cut to whole steps, so that requests share lists; what remains is waited for when the step is over.
+ */
+const STEP_MS = 1_000;
 
 /** One timer a request, set for the nearest limit. Limits move while it runs: they are looked at anew when it fires. */
 export class LimitTimer {
@@ -18,7 +23,8 @@ export class LimitTimer {
   arm(): void {
     this.stop();
     const wait = Math.ceil(dueAt(this.#clocks()).at - performance.now());
-    this.#timer = setTimeout(this.#fire, Math.min(Math.max(1, wait), LONGEST_WAIT_MS));
+    const step = wait < 2 * STEP_MS ? Math.max(1, wait) : wait - (wait % STEP_MS);
+    this.#timer = setTimeout(this.#fire, Math.min(step, LONGEST_WAIT_MS));
   }
 
   stop(): void {

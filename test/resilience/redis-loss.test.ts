@@ -136,7 +136,10 @@ test('an ingress that starts without Redis is not ready, says so to callers, and
   assert.equal((await chat(targetOf(stack), quick)).status, 200);
 });
 
-test('Redis at steady load: at most one trip for twenty requests beside the polling', async () => {
+/** What goes out by the clock while there is something to tell, of two workers: the ledger, health, leases. */
+const FLUSHES_A_SECOND = 40;
+
+test('Redis at steady load: what goes out hangs on the clock, and hardly on the requests', async () => {
   const redis = new Redis(stack.redis.url);
   // What somebody sends at once; the commands that a script runs inside Redis are nobody's trip.
   const trips = async (): Promise<number> => Number(/total_reads_processed:(\d+)/.exec(await redis.info('stats'))?.[1]);
@@ -157,10 +160,13 @@ test('Redis at steady load: at most one trip for twenty requests beside the poll
     await steady.more(500, 30_000);
     await steady.stop();
     const ran = (await trips()) - before;
-    const polled = idlePerMs * (performance.now() - started);
+    const elapsedMs = performance.now() - started;
+    const polled = idlePerMs * elapsedMs;
     assert.deepEqual(steady.failures, []);
-    const perRequest = (ran - polled) / steady.answers.length;
-    assert.ok(perRequest <= 0.05, `${perRequest} trips to Redis a request (${ran} in all, ${polled} of them polling)`);
+    // On a machine that is busy the same requests take longer, and see more flushes.
+    const allowed = 0.01 * steady.answers.length + (FLUSHES_A_SECOND * elapsedMs) / 1_000;
+    const said = `${ran} trips to Redis in ${elapsedMs} ms, ${polled} of them polling, ${steady.answers.length} requests`;
+    assert.ok(ran - polled <= allowed, said);
   } finally {
     redis.disconnect();
   }

@@ -19,8 +19,8 @@
 --            all: what all that wait need together
 --            wish: so much would be good to have
 --            hint: what the caller knows to have been left at most, -1: nothing. Counts when Redis has lost what the caller saw
---            extra: of a bucket or slots what others may have used unheard, and is not given out; of a budget the end of the
---            window that `give` and `hint` are of
+--            extra: of a bucket what others may have used unheard, and is not given out; of slots what each of them may use,
+--            heard or not; of a budget the end of the window that `give` and `hint` are of
 --          want, all and wish are what comes on top of what the caller has.
 --
 -- An epoch is the time in which Redis has lost nothing: another begins when the state is gone, or stands on a server that is
@@ -169,18 +169,20 @@ local function budget(unit)
 end
 
 local function slots(unit)
-  local kept, others = unit.give, 0
+  local kept, others, unheard = unit.give, 0, unit.extra * (replicas - 1)
   local held = redis.call('HGETALL', KEYS[2])
   for i = 1, #held, 2 do
     local colon = string.find(held[i + 1], ':', 1, true)
     if tonumber(string.sub(held[i + 1], colon + 1)) <= now then
       redis.call('HDEL', KEYS[2], held[i])
     elseif held[i] ~= replica then
-      others = others + tonumber(string.sub(held[i + 1], 1, colon - 1))
+      local theirs = tonumber(string.sub(held[i + 1], 1, colon - 1))
+      others = others + theirs
+      unheard = unheard - math.min(theirs, unit.extra)
     end
   end
   local free = unit.capacity - others - kept
-  local total = kept + lease(free - unit.extra, unit)
+  local total = kept + lease(free - math.max(0, unheard), unit)
   if total > 0 then
     redis.call('HSET', KEYS[2], replica, text(total) .. ':' .. text(now + unit.period))
     redis.call('PEXPIRE', KEYS[2], unit.period * 2)

@@ -1,3 +1,4 @@
+import type { Shortages } from './shortages.ts';
 import type { SubjectState } from './subject-state.ts';
 import type { Unit } from './units.ts';
 
@@ -69,6 +70,10 @@ export interface Lease {
 export interface Surroundings {
   /** Replicas that share the limits, this one included. */
   replicas: number;
+  /** What replicas tell each other of limits that are nearly used up. */
+  readonly shortages: Shortages;
+  /** Whether Redis, which does not answer, is away for everybody; if not, it may be slow for this process alone. */
+  surelyAway(now: number): boolean;
   /** Part of a bucket's refill of so many milliseconds may still be owed by other replicas, from a time without Redis. */
   reserveMs(now: number): number;
 }

@@ -66,7 +66,7 @@ export class RedisLimiter implements Limiter {
 
   constructor({ client, keys, replicaId, log, onRefused, mostSubjects = MOST_SUBJECTS }: LimiterOptions) {
     this.#onRefused = onRefused;
-    this.#replicas = new Replicas(client, keys.limits.replicas, replicaId);
+    this.#replicas = new Replicas(client, keys.limits, replicaId);
     this.#link = new RedisLink(client, log, () => this.#table.tellAll());
     const { counters } = this;
     const [link, replicas] = [this.#link, this.#replicas];
@@ -77,6 +77,8 @@ export class RedisLimiter implements Limiter {
       get replicas() {
         return replicas.count;
       },
+      shortages: replicas.shortages,
+      surelyAway: link.surelyAway,
       reserveMs: link.reserveMs,
       get serverId() {
         return link.serverId;
@@ -108,6 +110,7 @@ export class RedisLimiter implements Limiter {
     if (this.#surplusTimer) clearTimeout(this.#surplusTimer);
     const wasUp = this.#link.up;
     this.#link.stop();
+    this.#replicas.stop();
     if (!wasUp) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((done) => {

@@ -14,11 +14,13 @@ const FIRST_GUESS_MS = 20;
 /** A process that starts waits so long for its connection. */
 const CONNECT_MS = 2_000;
 /** Redis may have given away slots, or lost its data: whoever comes back tells what it knows, and takes nothing meanwhile. */
-const SETTLE_MS = 1_500;
+export const SETTLE_MS = 1_500;
 /** A time without Redis in which no lease has expired needs none of that. */
 const SHORT_MS = 3_000;
 /** Replicas notice within this that Redis is back, one after the other, when no connection was lost. */
 const SPREAD_MS = 150;
+/** A Redis that was only busy has answered before this; one that went on for longer may be away for all. */
+export const SURE_MS = 250;
 /** A moment is not worth a line in the log. */
 const WORTH_TELLING_MS = 500;
 /** A timer that comes so much too late tells of a busy process. */
@@ -40,6 +42,8 @@ export class RedisLink {
   #up = true;
   #awaySince = 0;
   #lost = false;
+  /** This time without it began with a connection that was closed, or calls that failed. */
+  #cut = false;
   #reserveMs = 0;
   #reserveUntil = 0;
   /** The slowest answer of late, decayed, and when that was; nothing is known at first. */
@@ -94,6 +98,9 @@ export class RedisLink {
     this.#client.off('ready', this.#ready);
   }
 
+  /** While it is not up: not merely slow for a moment, with others that go on taking from it. */
+  readonly surelyAway = (now: number): boolean => this.#cut || now - this.#awaySince >= SURE_MS;
+
   /** What other replicas spent in so many milliseconds without Redis may not be told yet; 0: all is told. */
   readonly reserveMs = (now: number): number => (now < this.#reserveUntil ? this.#reserveMs : 0);
 
@@ -123,6 +130,7 @@ export class RedisLink {
   fails(reason: string, lost: boolean): void {
     if (this.#stopped) return;
     this.#lost ||= lost;
+    this.#cut ||= lost;
     if (!this.#up) return;
     this.#up = false;
     this.#awaySince = performance.now();
@@ -156,6 +164,7 @@ export class RedisLink {
     this.#reserveMs = now - this.#awaySince;
     this.#reserveUntil = now + (this.#reserveMs > SETTLE_MS ? SETTLE_MS : SPREAD_MS);
     this.#up = true;
+    this.#cut = false;
     if (this.#reserveMs > WORTH_TELLING_MS) this.#log.info('limits are kept in Redis again');
     void this.#tellAll().catch(() => undefined);
   }

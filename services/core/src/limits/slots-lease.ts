@@ -1,4 +1,6 @@
 import type { CallMode, Lease, Offer, Reply, Surroundings } from './lease.ts';
+import { SURE_MS } from './redis-link.ts';
+import type { Shortage, Teller } from './shortages.ts';
 import type { SubjectState } from './subject-state.ts';
 import type { Unit } from './units.ts';
 
@@ -8,13 +10,17 @@ const LIFETIME_MS = 4_000;
 const MARGIN_MS = 500;
 /** They are renewed when no more than this is left. */
 const RENEW_MS = 2_500;
+/** What was heard so lately of a limit counts for more than what its replicas told. */
+const RECENT_MS = 5_000;
+/** By so many more, as a part of all, others hear of it at once. */
+const NEWS = 1 / 16;
 /** Slots come free at any time: how often that is looked for. */
 const RECHECK_MS = 5;
 /** Half of what was in use at most counts after this. */
 const HALF_LIFE_MS = 2_000;
 
 /** Slots of this process, in use and not. */
-export class SlotsLease implements Lease {
+export class SlotsLease implements Lease, Teller {
   readonly unit: Unit;
   readonly owner: SubjectState;
   readonly #around: Surroundings;
@@ -27,6 +33,7 @@ export class SlotsLease implements Lease {
   #expiresAt = 0;
   /** Free for everybody when Redis was last heard. */
   #left: number | null = null;
+  #leftAt = 0;
   #emptyUntil = 0;
   #successor: SlotsLease | null = null;
 
@@ -75,14 +82,44 @@ export class SlotsLease implements Lease {
   }
 
   /**
-   * What Redis gave out holds while nobody can ask it for more, so that no more than the limit run. Only when that has expired,
-   * and those that have more than an equal part have had the time to end, each replica has its equal part.
+   * What Redis gave out holds while nobody can ask it for more, and what it had left is shared, so that no more than the limit
+   * run. Only when that has expired, and those that have more than an equal part have had the time to end, each replica has
+   * its equal part. That is one slot at least, even if there are more replicas than slots.
    */
   hasShare(need: number, since: number, now: number): boolean {
     const awayMs = now - since;
-    const equal = Math.floor(this.unit.capacity / this.#around.replicas);
-    const expired = awayMs > 2 * LIFETIME_MS ? equal : Math.min(this.#held, equal);
-    return this.#inUse + need <= (awayMs > LIFETIME_MS ? expired : this.#held);
+    const { replicas } = this.#around;
+    const equal = Math.max(1, Math.floor(this.unit.capacity / replicas));
+    const held = awayMs > LIFETIME_MS ? Math.min(this.#held, equal) : this.#held;
+    const most = awayMs > 2 * LIFETIME_MS ? equal : Math.max(held, this.#unclaimed(since, now));
+    return this.#inUse + need <= most;
+  }
+
+  /** What this replica may use though it does not hold it: nobody else has it, nor will have when each does the same. */
+  #unclaimed(since: number, now: number): number {
+    const { capacity, name } = this.unit;
+    const { replicas, shortages } = this.#around;
+    if (now < since || !shortages.isFresh(since)) return 0;
+    const told = shortages.of(this.owner.key, name);
+    const isHeard = this.#left !== null && since - this.#leftAt < RECENT_MS;
+    const hasOthers = isHeard && this.#held + (this.#left ?? 0) < capacity;
+    if (!this.#around.surelyAway(now)) return told === null && !hasOthers ? 1 : 0;
+    const rest = told === null ? capacity : capacity - told.sum;
+    const part = Math.floor(Math.max(0, rest) / Math.max(1, replicas - (told?.replicas ?? 0)));
+    if (hasOthers) return Math.min(part, this.#held + Math.floor(Math.max(0, this.#left ?? 0) / replicas));
+    return told === null ? Math.max(1, part) : part;
+  }
+
+  /** What others cannot count on, beyond the part that each may expect another to have. */
+  shortage(now: number): Shortage | null {
+    const isOver = this.#successor !== null || (this.#inUse === 0 && now >= this.#expiresAt);
+    if (isOver || !this.#isBeyondPart) return null;
+    const { capacity, name } = this.unit;
+    return { key: this.owner.key, unit: name, amount: this.#held, step: Math.max(1, capacity * NEWS) };
+  }
+
+  get #isBeyondPart(): boolean {
+    return this.#held > Math.floor(this.unit.capacity / this.#around.replicas);
   }
 
   takeShare(need: number): void {
@@ -124,7 +161,7 @@ export class SlotsLease implements Lease {
     const needed = isTake ? Math.max(0, all - kept) : 0;
     const wish = isTake ? Math.max(0, this.#keep(now) - kept) : 0;
     const { replicas, reserveMs } = this.#around;
-    const reserve = reserveMs(now) > LIFETIME_MS ? Math.floor(capacity / replicas) * (replicas - 1) : 0;
+    const reserve = reserveMs(now) >= SURE_MS && replicas > 1 ? Math.max(1, Math.floor(capacity / replicas)) : 0;
     return {
       args: [name, kind, capacity, LIFETIME_MS, this.#held, least, needed, wish, -1, reserve],
       capacity,
@@ -142,6 +179,8 @@ export class SlotsLease implements Lease {
     // The limit may have become smaller since it was asked for.
     this.#held = Math.min(reply.granted, Math.max(this.#held, this.unit.capacity));
     this.#left = reply.left;
+    this.#leftAt = now;
+    if (this.#isBeyondPart) this.#around.shortages.note(this, now);
     this.#expiresAt = sentAt + LIFETIME_MS - MARGIN_MS;
   }
 

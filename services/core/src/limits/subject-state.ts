@@ -29,6 +29,8 @@ export interface LeaseDesk extends Surroundings {
 export class SubjectState {
   subject: Subject;
   leases: readonly Lease[];
+  /** What others know it by. */
+  readonly key: string;
   /** When it was last used, `performance.now()`. */
   seenAt = 0;
   readonly #desk: LeaseDesk;
@@ -45,8 +47,8 @@ export class SubjectState {
   constructor(subject: Subject, desk: LeaseDesk) {
     this.subject = subject;
     this.#desk = desk;
-    const key = subjectKey(subject);
-    this.#keys = [desk.keys.buckets(key), desk.keys.slots(key)];
+    this.key = subjectKey(subject);
+    this.#keys = [desk.keys.buckets(this.key), desk.keys.slots(this.key)];
     this.leases = this.#leasesFor(subject);
     this.#keepMs = keepMsOf(this.leases);
   }

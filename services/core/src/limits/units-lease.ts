@@ -1,5 +1,7 @@
 import type { CallMode, Lease, Offer, Reply, Surroundings } from './lease.ts';
 import { Pace } from './pace.ts';
+import { SETTLE_MS, SURE_MS } from './redis-link.ts';
+import type { Shortage, Teller } from './shortages.ts';
 import type { SubjectState } from './subject-state.ts';
 import type { Unit } from './units.ts';
 
@@ -7,11 +9,17 @@ import type { Unit } from './units.ts';
 const AHEAD_MS = 5_000;
 /** Redis is not asked again and again for what it has not got. */
 const RECHECK_MS = 20;
+/** Of a bucket that has less than this share left, all replicas hear. */
+const SHORT = 0.5;
+/** By so much less, others hear of it at once. */
+const NEWS = 1 / 16;
+/** While Redis is away, all replicas together spend this share at most of what it had left. */
+const UNHEARD = 0.5;
 /** Below this share, others may be refused for want of what this process holds. */
 const SCARCE = 0.25;
 
 /** A lease of a bucket or of a budget: units taken out of Redis and not yet spent. */
-export class UnitsLease implements Lease {
+export class UnitsLease implements Lease, Teller {
   readonly unit: Unit;
   readonly owner: SubjectState;
   readonly #around: Surroundings;
@@ -30,9 +38,12 @@ export class UnitsLease implements Lease {
   #windowEnds = 0;
   #windowSince = 0;
   #windowOver = Number.POSITIVE_INFINITY;
-  /** Of the time without Redis that began then: what of this replica's share was spent. */
+  /** Of the time without Redis that began then: what is there of this replica's share, and whether it had its part of what was left. */
   #shareSince = -1;
-  #shareSpent = 0;
+  #share = 0;
+  #shareAt = 0;
+  #hadPart = false;
+  #hadFirst = false;
   #successor: UnitsLease | null = null;
 
   /** `before` is the lease of the same limit that was another until now. */
@@ -88,25 +99,55 @@ export class UnitsLease implements Lease {
     return !this.unit.soft && this.#available > 0 && this.#available > 2 * this.#keep(now);
   }
 
-  /** Of what comes in from when Redis went away on; what it had left then, others may have taken. */
+  /** A bucket of its own: an equal part of what comes in since Redis went away, and a part of what it had left then. */
   hasShare(need: number, since: number, now: number): boolean {
     const { kind, soft, capacity, windowMs } = this.unit;
     if (soft) return true;
     if (kind === 'budget') return false;
+    const { replicas, surelyAway } = this.#around;
+    const most = capacity / replicas;
     if (this.#shareSince !== since) {
       this.#shareSince = since;
-      this.#shareSpent = 0;
+      [this.#share, this.#shareAt] = [0, since];
+      [this.#hadPart, this.#hadFirst] = [false, false];
     }
-    const { replicas } = this.#around;
-    const share = Math.min(((now - since) * capacity) / windowMs, capacity) / replicas;
-    // Of a subject that nobody seems to use, one request is let in at once.
-    const first = this.#left === null && this.#shareSpent === 0 && need <= capacity / replicas;
-    return first || share - this.#shareSpent >= need;
+    if (now > this.#shareAt) {
+      this.#share = Math.min(most, this.#share + ((now - this.#shareAt) * most) / windowMs);
+      this.#shareAt = now;
+    }
+    if (!this.#hadPart && now >= since && surelyAway(now)) {
+      this.#hadPart = true;
+      this.#share = Math.min(most, this.#share + this.#partAt(since));
+    }
+    // Of a subject that nobody seems to use much, one request is let in at once, though it be large.
+    return this.#share >= need || (!this.#hadFirst && need <= most && this.#leftAtMost(since) >= capacity * SHORT);
   }
 
   takeShare(need: number): void {
-    this.#shareSpent += need;
+    this.#share -= need;
+    this.#hadFirst = true;
     this.#debt += need;
+  }
+
+  /** What all know of at most. */
+  #leftAtMost(since: number): number {
+    const { capacity, name } = this.unit;
+    const told = this.#around.shortages.of(this.owner.key, name)?.least ?? capacity;
+    return Math.max(0, Math.min(told, this.#estimate(since) ?? capacity));
+  }
+
+  /** Who is alone may have all that was left. */
+  #partAt(since: number): number {
+    const { replicas, shortages } = this.#around;
+    if (!shortages.isFresh(since)) return 0;
+    return Math.floor((this.#leftAtMost(since) * (replicas === 1 ? 1 : UNHEARD)) / replicas);
+  }
+
+  shortage(now: number): Shortage | null {
+    const left = this.#successor === null ? this.#estimate(now) : null;
+    if (left === null || left >= this.unit.capacity * SHORT) return null;
+    const { capacity, name } = this.unit;
+    return { key: this.owner.key, unit: name, amount: Math.max(0, left), step: capacity * NEWS };
   }
 
   giveShare(amount: number): void {
@@ -114,6 +155,7 @@ export class UnitsLease implements Lease {
       this.#successor.giveShare(amount);
       return;
     }
+    this.#share += amount;
     this.#debt -= amount;
   }
 
@@ -175,6 +217,8 @@ export class UnitsLease implements Lease {
     if (capacity <= this.unit.capacity) this.#available += granted;
     this.#left = left;
     this.#leftAt = now;
+    const isShort = this.unit.kind === 'bucket' && left < this.unit.capacity * SHORT;
+    if (isShort) this.#around.shortages.note(this, now);
     if (granted === 0) this.#quietUntil = now + RECHECK_MS;
     const refused = want > 0 && granted < want;
     this.#emptyFor = want;
@@ -216,6 +260,8 @@ export class UnitsLease implements Lease {
     const { replicas } = this.#around;
     const ms = this.#around.reserveMs(now);
     if (ms === 0 || replicas === 1) return 0;
-    return Math.min(capacity, Math.ceil((((ms * capacity) / windowMs) * (replicas - 1)) / replicas));
+    // What others spent of what was left they have told before anybody takes again, after a longer time.
+    const part = ms >= SURE_MS && ms < SETTLE_MS ? capacity * UNHEARD : 0;
+    return Math.min(capacity, Math.ceil(((part + (ms * capacity) / windowMs) * (replicas - 1)) / replicas));
   }
 }

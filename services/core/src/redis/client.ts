@@ -47,6 +47,20 @@ export function createSubscriber(url: string, name: string, hooks: ConnectionHoo
   });
 }
 
+/** The same of a client that is there, to the same server. */
+export function duplicateAsSubscriber(client: RedisClient, name: string): RedisClient {
+  const patient: Settings = { connectionName: name, enableOfflineQueue: true, maxRetriesPerRequest: null };
+  const subscriber = duplicate(client, patient);
+  reportState(subscriber, {});
+  return subscriber;
+}
+
+function duplicate(client: RedisClient, settings: Settings): RedisClient {
+  if (!(client instanceof Cluster)) return client.duplicate({ ...settings, commandTimeout: undefined });
+  const { commandTimeout: _timeout, replyMapping: _mapping, ...options } = client.options.redisOptions ?? {};
+  return client.duplicate([], { enableOfflineQueue: true, redisOptions: { ...options, ...settings } });
+}
+
 /**
  * A connection for BullMQ, which makes its further ones (a worker's blocking one) by duplicating it: commands wait for a
  * lost connection to come back, however long that takes. Who made it disconnects it, after the queues and workers on it.

@@ -3,6 +3,7 @@ export {
   createQueueConnection,
   createRequestClient,
   createSubscriber,
+  duplicateAsSubscriber,
   type RedisClient,
 } from './client.ts';
 export { type HealthKeys, type RedisKeys, redisKeys } from './keys.ts';

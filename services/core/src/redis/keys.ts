@@ -44,6 +44,10 @@ export interface HealthKeys {
 export interface LimitKeys {
   /** Sorted set: replica -> when it was last seen. */
   readonly replicas: string;
+  /** Hash: replica -> what it tells of limits that it has more than its part of; JSON. */
+  readonly shortages: string;
+  /** Channel: shortages that others must hear of at once; JSON. */
+  readonly news: string;
   /** Hash: state of the buckets and budgets of one subject, `kind:id`. */
   buckets(subject: string): string;
   /** Hash: replica -> `slots:expiry` of one subject. */
@@ -131,6 +135,8 @@ export function redisKeys(prefix: string): RedisKeys {
     },
     limits: {
       replicas: `${prefix}:{limits}:replicas`,
+      shortages: `${prefix}:{limits}:shortages`,
+      news: `${prefix}:{limits}:news`,
       buckets: (subject) => `${prefix}:{limit:${subject}}:buckets`,
       slots: (subject) => `${prefix}:{limit:${subject}}:slots`,
     },

@@ -2,7 +2,7 @@ import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { BatchJobs, BatchStore } from '@headgate/core/batches';
-import { DEFAULT_EMBEDDINGS, DEFAULT_FILES, DEFAULT_HEALTH } from '@headgate/core/catalog';
+import { DEFAULT_EMBEDDINGS, DEFAULT_FILES, DEFAULT_HEALTH, embeddingProviders } from '@headgate/core/catalog';
 import type { Bootstrap } from '@headgate/core/config';
 import { InlineRunner } from '@headgate/core/embeddings';
 import { StoredFiles } from '@headgate/core/files';
@@ -103,6 +103,11 @@ export class Worker {
       prefix,
       waiter: replicaId,
       policy: queuePolicy,
+      leftovers: () => {
+        const table = this.#feed.current()?.table;
+        if (table === undefined) return { providers: [], longestMs: 0 };
+        return { providers: embeddingProviders(table), longestMs: table.server.requestTimeoutMs };
+      },
       log: telemetry.logger,
       ...queueCounters(telemetry.metrics),
     });

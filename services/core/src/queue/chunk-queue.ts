@@ -20,6 +20,11 @@ const LOOK_MS = 1_000;
 const GRACE_MS = DEAD_AFTER_MS;
 /** Records outlive the deadline of their request a little, so that who is late learns that it is. */
 const SLACK_MS = 5_000;
+/** So long after the last word of whoever waits for it, an embedder takes a chunk for unwanted: its process is dead. */
+const UNWANTED_AFTER_MS = 15_000;
+/** A process tells that often that it still waits. */
+const RENEWALS = 3;
+const SWEEP_MS = 60_000;
 const RETRY_FULL_MS = 1_000;
 
 /** A chunk to be queued: what is left out is the queue's own. */
@@ -53,6 +58,10 @@ export interface ChunkQueueOptions {
   readonly waiter: string;
   readonly policy: () => EmbeddingQueuePolicy;
   readonly log: { warn(message: string, fields?: Record<string, unknown>): void };
+  /** Whose queues there may be, and how long a request may wait at most. */
+  readonly leftovers?: () => { readonly providers: Iterable<string>; readonly longestMs: number };
+  /** Default 15,000. */
+  readonly unwantedAfterMs?: number;
   /** Word of a result was lost, and it was found. */
   readonly onRepaired?: () => void;
   readonly onTakenOver?: () => void;
@@ -62,6 +71,9 @@ interface Wait {
   readonly id: string;
   readonly provider: string;
   readonly settle: (end: ChunkEnd) => void;
+  /** `performance.now()` */
+  readonly deadlineAt: number;
+  renewedAt: number;
   /** Its job is in the queue: from now on it can get lost. */
   added: boolean;
   /** Its result is being read. */
@@ -89,6 +101,7 @@ export class ChunkQueue {
   #live = 0;
   #answeredAt = Number.NEGATIVE_INFINITY;
   #aliveAt = Number.NEGATIVE_INFINITY;
+  #sweptAt = performance.now();
   #lastError = '';
 
   constructor(options: ChunkQueueOptions) {
@@ -148,7 +161,8 @@ export class ChunkQueue {
             left--;
             if (left === 0 || isFailure(end)) resolve();
           };
-          this.#waits.set(id, { id, provider, settle, added: false, reading: false });
+          const renewedAt = performance.now();
+          this.#waits.set(id, { id, provider, settle, deadlineAt, renewedAt, added: false, reading: false });
         });
         abort = () => reject(signal.reason);
         signal.addEventListener('abort', abort, { once: true });
@@ -185,7 +199,7 @@ export class ChunkQueue {
   async #add(drafts: readonly ChunkDraft[], ids: readonly string[], deadlineAt: number): Promise<void> {
     const { waiter, policy } = this.#options;
     const leftMs = Math.max(1, deadlineAt - performance.now());
-    await this.#store.open(ids, leftMs + SLACK_MS);
+    await this.#store.open(ids, Math.min(leftMs + SLACK_MS, this.#unwantedAfterMs));
     const deadlineMs = BigInt(Math.round(Date.now() + leftMs));
     const jobs = new Map<string, { id: string; data: unknown }[]>();
     drafts.forEach(({ provider, job }, at) => {
@@ -234,6 +248,7 @@ export class ChunkQueue {
       this.#answeredAt = performance.now();
       if (live > 0) this.#aliveAt = this.#answeredAt;
       for (const [at, wait] of waits.entries()) this.#mend(wait, states[at]);
+      await this.#renew(waits.filter((_, at) => states[at] === 'open'));
     } catch {
       // Redis is away, which its connection tells.
     } finally {
@@ -241,6 +256,35 @@ export class ChunkQueue {
     }
     const deserted = this.liveEmbedders === 0 && performance.now() - this.#aliveAt > GRACE_MS;
     if (deserted) this.#takeOver([...this.#waits.keys()]);
+    if (deserted) await this.#sweep().catch(() => undefined);
+  }
+
+  get #unwantedAfterMs(): number {
+    return this.#options.unwantedAfterMs ?? UNWANTED_AFTER_MS;
+  }
+
+  /** What nobody renews is made by nobody: a process that was killed cannot withdraw what it had queued. */
+  async #renew(waits: readonly Wait[]): Promise<void> {
+    const now = performance.now();
+    const due = waits.filter(({ renewedAt }) => now - renewedAt >= this.#unwantedAfterMs / RENEWALS);
+    const byLife = Map.groupBy(due, ({ deadlineAt }) => Math.min(deadlineAt - now + SLACK_MS, this.#unwantedAfterMs));
+    for (const [ttlMs, some] of byLife) {
+      if (ttlMs <= 0) continue;
+      await this.#store.renew(
+        some.map(({ id }) => id),
+        ttlMs,
+      );
+      for (const wait of some) wait.renewedAt = now;
+    }
+  }
+
+  /** Embedders drop what is not wanted. While there are none, texts of the dead must not stay for ever. */
+  async #sweep(): Promise<void> {
+    const { leftovers } = this.#options;
+    if (leftovers === undefined || performance.now() - this.#sweptAt < SWEEP_MS) return;
+    this.#sweptAt = performance.now();
+    const { providers, longestMs } = leftovers();
+    for (const provider of providers) await this.#queues.removeOlderThan(provider, longestMs + SLACK_MS);
   }
 
   #mend(wait: Wait, state: ChunkState | undefined): void {

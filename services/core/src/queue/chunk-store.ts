@@ -30,9 +30,14 @@ export class ChunkStore {
     this.#keys = keys.embeds;
   }
 
-  /** `ttlMs`: after that nobody waits for them. */
+  /** `ttlMs`: unless it is renewed, nobody waits for them after that. */
   async open(ids: readonly string[], ttlMs: number): Promise<void> {
     await Promise.all(ids.map((id) => OPEN.run(this.#client, [this.#keys.chunk(id)], [Math.ceil(ttlMs)])));
+  }
+
+  /** Whoever waits for them is alive: they stay for another `ttlMs`. */
+  async renew(ids: readonly string[], ttlMs: number): Promise<void> {
+    await Promise.all(ids.map((id) => this.#client.pexpire(this.#keys.chunk(id), Math.ceil(ttlMs))));
   }
 
   /** An epoch to commit with, or why there is nothing to do. */

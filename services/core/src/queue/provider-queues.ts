@@ -5,6 +5,7 @@ import type { RedisKeys } from '../redis/index.ts';
 const KEPT_EVENTS = 100;
 const FIRST_RETRY_MS = 250;
 const ADDED_AT_ONCE = 200;
+const REMOVED_AT_ONCE = 10_000;
 
 /** One queue a provider: what asks for a pause (429) holds for that provider, over all embedders. */
 export const queueName = (provider: string): string => `embed-${provider}`;
@@ -53,6 +54,12 @@ export class ProviderQueues {
   /** One that runs just now stays until it ends. */
   async remove(provider: string, id: string): Promise<void> {
     await this.of(provider).remove(id);
+  }
+
+  /** Removes what was added longer ago than any request may wait; one that runs just now stays. */
+  async removeOlderThan(provider: string, ms: number): Promise<void> {
+    const queue = this.of(provider);
+    for (const state of ['wait', 'delayed', 'active'] as const) await queue.clean(ms, REMOVED_AT_ONCE, state);
   }
 
   async close(): Promise<void> {

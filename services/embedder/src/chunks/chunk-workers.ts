@@ -1,4 +1,4 @@
-import type { EmbeddingQueuePolicy, RoutingTable } from '@headgate/core/catalog';
+import { type EmbeddingQueuePolicy, embeddingProviders, type RoutingTable } from '@headgate/core/catalog';
 import { ChunkStore, ProviderQueues } from '@headgate/core/queue';
 import {
   createQueueConnection,
@@ -145,14 +145,6 @@ export class ChunkWorkers {
     this.#lastError = error.message;
     this.#options.log.warn('the queue of embeddings has a problem', { reason: error.message });
   }
-}
-
-function embeddingProviders(table: RoutingTable): ReadonlySet<string> {
-  const providers = new Set<string>();
-  for (const { type, endpoints } of table.models.values()) {
-    if (type === 'embedding') for (const { provider } of endpoints) providers.add(provider.name);
-  }
-  return providers;
 }
 
 const pause = (ms: number): Promise<false> => new Promise((done) => setTimeout(done, ms, false));

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as after } from 'node:timers/promises';
+import { DEFAULT_EMBEDDINGS } from '@headgate/core/catalog';
+import { ChunkQueue } from '@headgate/core/queue';
 import { dataOf, expected, QueueBench, until } from './queue-bench.testing.ts';
-import { answer, startEmbedder } from './scripted.testing.ts';
+import { answer, log, PREFIX, startEmbedder } from './scripted.testing.ts';
 
 let bench: QueueBench;
 beforeEach(async () => {
@@ -134,3 +136,76 @@ for (const persist of [false, true]) {
     assert.deepEqual((await bench.run(20)).map(dataOf), expected(20));
   });
 }
+
+test('what a killed process had queued is made by nobody and does not stay; who lives keeps what it waits for', async () => {
+  const UNWANTED_AFTER_MS = 4_000;
+  const begun: string[] = [];
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await bench.embedder(async (job) => {
+    begun.push(job.waiter);
+    await held;
+    return answer(job);
+  });
+  const path = new URL('./waiting.testing.ts', import.meta.url).pathname;
+  const args = ['-C', 'source', path, bench.server.url, '40', String(UNWANTED_AFTER_MS)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const living = new ChunkQueue({
+    queueUrl: bench.server.url,
+    prefix: PREFIX,
+    waiter: 'living',
+    policy: () => DEFAULT_EMBEDDINGS.queue,
+    log,
+    unwantedAfterMs: UNWANTED_AFTER_MS,
+    onTakenOver: () => {
+      bench.takenOver++;
+    },
+  });
+  living.start();
+  try {
+    await until(() => begun.length === 16);
+    const counts = () => bench.queues.of('p').getJobCounts('waiting');
+    await until(async () => (await counts()).waiting === 24);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const draft = (from: number) => ({
+      provider: 'p',
+      job: { from, items: [{ item: { case: 'text' as const, value: 'é' } }], model: 'm/m' },
+    });
+    const drafts = Array.from({ length: 20 }, (_, from) => draft(from));
+    const signal = new AbortController().signal;
+    const ends = living.run(drafts, { deadlineAt: performance.now() + 60_000, signal });
+    // The records of the dead go; those of the living stay for longer than one that is not renewed.
+    await until(async () => (await bench.client.keys(`${PREFIX}:{embed:*`)).length === 20);
+    await after(UNWANTED_AFTER_MS + 1_000);
+    release();
+    assert.deepEqual(
+      (await ends).map(dataOf),
+      Array.from({ length: 20 }, () => ['É']),
+    );
+    assert.deepEqual(
+      begun.slice(16),
+      Array.from({ length: 20 }, () => 'living'),
+    );
+    assert.equal(bench.takenOver, 0);
+    await bench.empty();
+  } finally {
+    child.kill('SIGKILL');
+    await living.stop();
+  }
+});
+
+test('while there is no embedder, what nobody can wait for any more is removed', async () => {
+  const jobs = [
+    { id: 'old', data: { chunkId: 'old' } },
+    { id: 'late', data: { chunkId: 'late' } },
+  ];
+  await bench.queues.add('p', jobs, 3);
+  await bench.queues.removeOlderThan('p', 60_000);
+  assert.equal((await bench.queues.of('p').getJobCounts('waiting')).waiting, 2);
+  await after(20);
+  await bench.queues.removeOlderThan('p', 10);
+  await bench.empty();
+});

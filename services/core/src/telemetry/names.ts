@@ -86,6 +86,8 @@ export const ATTR = {
   limitName: 'gateway.limit.name',
   /** `waiting`, `active` or `delayed`. */
   jobState: 'headgate.queue.job.state',
+  /** `batch`: one to be validated or finished; `lines`: some fifty of a batch's requests. */
+  batchJob: 'headgate.batch.job',
 
   /** Set by OpenTelemetry's rule on the one series that takes everything beyond the cardinality limit. */
   overflow: 'otel.metric.overflow',
@@ -364,6 +366,13 @@ export const METRIC = {
     unit: '{job}',
     help: 'Queued calls that went back to the queue: the provider was busy, or failed in a way that may pass.',
     labels: [ATTR.gatewayProvider],
+  },
+  batchJobs: {
+    name: 'headgate.batch.jobs',
+    kind: 'gauge',
+    unit: '{job}',
+    help: 'Jobs of batches that are queued and do not run: batches to validate or finish, and parts of about fifty lines.',
+    labels: [ATTR.batchJob],
   },
   queueWaits: {
     name: 'headgate.queue.waits',

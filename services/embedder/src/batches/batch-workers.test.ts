@@ -6,6 +6,7 @@ import { type Batch, BatchJobs, BatchStore, isEnded, NO_USAGE } from '@headgate/
 import { DEFAULT_BATCHES, DEFAULT_FILES } from '@headgate/core/catalog';
 import { StoredFiles } from '@headgate/core/files';
 import { createQueueConnection, type RedisClient, redisKeys } from '@headgate/core/redis';
+import { Metrics } from '@headgate/core/telemetry';
 import { type RedisServer, startRedisServer } from '@headgate/core/testing/redis';
 import { BatchWorkers, type LineOutcome, type RunLine } from './index.ts';
 
@@ -57,6 +58,7 @@ function work(run: RunLine = echo, more: { readonly runnerOf?: () => RunLine | n
     files,
     policy: () => DEFAULT_BATCHES,
     runnerOf: () => run,
+    metrics: new Metrics(),
     log: log as unknown as ConstructorParameters<typeof BatchWorkers>[0]['log'],
     sweepMs: 200,
     ...more,

@@ -13,7 +13,7 @@ import { type BatchPolicy, DEFAULT_BATCHES } from '@headgate/core/catalog';
 import { GatewayError } from '@headgate/core/errors';
 import type { FileStore } from '@headgate/core/files';
 import { createQueueConnection, type RedisClient, redisKeys } from '@headgate/core/redis';
-import type { Logger } from '@headgate/core/telemetry';
+import { type GaugeReading, type Logger, METRIC, type Metrics } from '@headgate/core/telemetry';
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { closedWithin } from '../closing.ts';
 import { finalize } from './finalize.ts';
@@ -30,6 +30,7 @@ const DEFAULT_LOCK_MS = 10_000;
 /** A job may be taken from dead workers as often as they die. */
 const STALLED_OFTEN = 1_000_000;
 const STOP_WITHIN_MS = 1_500;
+const COUNT_MS = 2_000;
 
 export interface BatchWorkersOptions {
   readonly redisUrl: string;
@@ -41,6 +42,7 @@ export interface BatchWorkersOptions {
   readonly policy: () => BatchPolicy | undefined;
   /** Who runs the requests of a batch: as its owner. Null: the owner may not ask for anything any more. */
   readonly runnerOf: (batch: Batch, principal: string | null) => RunLine | null;
+  readonly metrics: Metrics;
   readonly log: Logger;
   readonly lockMs?: number;
   /** How often lost batches are looked for. */
@@ -58,6 +60,8 @@ export class BatchWorkers {
   readonly #lines: Worker<LineJob>;
   readonly #sweeper: Sweeper;
   readonly #stop = new AbortController();
+  #counts: readonly GaugeReading[] = [];
+  #timer: NodeJS.Timeout | null = null;
   #lastError = '';
 
   constructor(options: BatchWorkersOptions) {
@@ -88,6 +92,7 @@ export class BatchWorkers {
       worker.on('error', onError);
       worker.on('failed', (job, error) => log.warn('a job of a batch failed', { job: job?.id, reason: error.message }));
     }
+    options.metrics.gauges(METRIC.batchJobs, 'highest', () => this.#counts);
     this.#sweeper = new Sweeper({
       store: this.#store,
       jobs: this.#jobs,
@@ -106,6 +111,19 @@ export class BatchWorkers {
       worker.run().catch((error: Error) => this.#onError(error));
     }
     this.#sweeper.start();
+    this.#timer = setInterval(() => void this.#count(), COUNT_MS);
+  }
+
+  async #count(): Promise<void> {
+    const counted = await this.#jobs.waiting().catch(() => null);
+    const { batches, lines } = counted ?? {};
+    this.#counts =
+      batches === undefined || lines === undefined
+        ? []
+        : [
+            { values: ['batch'], value: batches },
+            { values: ['lines'], value: lines },
+          ];
   }
 
   /** The limits of the configuration have changed. */
@@ -116,6 +134,7 @@ export class BatchWorkers {
   /** Requests under way may end within `graceMs`; what is left goes back to the queue. */
   async stop(graceMs: number): Promise<void> {
     this.#sweeper.stop();
+    if (this.#timer !== null) clearInterval(this.#timer);
     const closed = Promise.all([this.#batches.close(), this.#lines.close()]);
     const cut = setTimeout(() => this.#stop.abort(), graceMs);
     await closedWithin(graceMs + STOP_WITHIN_MS, closed, this.#connection);

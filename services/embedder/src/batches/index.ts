@@ -18,6 +18,7 @@ export function startBatchWorkers(parts: EmbedderParts): BatchWorkers {
     files,
     policy: () => feed.current()?.table.batches ?? DEFAULT_BATCHES,
     runnerOf: (batch, facts) => runner.runnerOf(batch, facts),
+    metrics: telemetry.metrics,
     log: telemetry.logger,
     ...(lockMs === undefined ? {} : { lockMs }),
   });

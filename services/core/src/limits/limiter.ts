@@ -5,6 +5,7 @@ import type { Lease } from './lease.ts';
 import { type LinkLog, RedisLink } from './redis-link.ts';
 import { isRefusal, refusal, unchecked } from './refusal.ts';
 import { Replicas } from './replicas.ts';
+import { SlotWaiters } from './slot-waiters.ts';
 import { isOverspent } from './status.ts';
 import type { LeaseDesk, SubjectState } from './subject-state.ts';
 import { MOST_SUBJECTS, SubjectTable } from './subject-table.ts';
@@ -13,8 +14,10 @@ import { WaitQueue } from './wait-queue.ts';
 const TICK_MS = 1_000;
 /** What a request gave back beyond what this process will need goes back after this: others may be waiting for it. */
 const SURPLUS_MS = 2;
-/** A slot may come free, and one be on its way back from another replica, while somebody asks for it. */
+/** A slot may come free, and one be on its way back from another replica, while somebody asks for it: how often that is looked for, ... */
 const SLOT_LOOK_MS = 3;
+/** ... and for how long at most. */
+const SLOT_WAIT_MS = 30;
 /** Many requests for a little: each may need several calls, but not for ever. */
 const MOST_CALLS = 10;
 /** When to come back for what is there but is wanted by many. */
@@ -59,6 +62,7 @@ export class RedisLimiter implements Limiter {
   readonly #replicas: Replicas;
   readonly #table: SubjectTable;
   readonly #queues = new Map<SubjectState, WaitQueue>();
+  readonly #slotWaiters = new SlotWaiters();
   readonly #surplus = new Set<SubjectState>();
   #surplusTimer: NodeJS.Timeout | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -204,10 +208,10 @@ export class RedisLimiter implements Limiter {
   #attempt(leases: readonly Lease[], demand: Demand, options: AdmitOptions, now: number): Outcome | Promise<Outcome> {
     if (!this.#link.up) return this.#withoutRedis(leases, demand, options, now);
     const outcome = this.#fromLeases(leases, demand, now);
-    const lacksSlot = outcome !== null && isRefusal(outcome) && mayComeFree(outcome);
-    if (outcome !== null && !lacksSlot) return outcome;
+    const lacking = slotsThatLack(outcome, leases);
+    if (outcome !== null && lacking === null) return outcome;
     this.counters.waited++;
-    return this.#ask(leases, demand, options, lacksSlot);
+    return this.#ask(leases, demand, options, lacking);
   }
 
   /** Null: Redis has to be asked. */
@@ -229,26 +233,36 @@ export class RedisLimiter implements Limiter {
     return this.#let(leases, demand, null, now);
   }
 
-  /** `lacksSlot`: Redis had none for another request a moment ago; it is asked once more, a moment later, for all that wait. */
-  async #ask(leases: readonly Lease[], demand: Demand, options: AdmitOptions, lacksSlot: boolean): Promise<Outcome> {
-    let looked = false;
-    for (let calls = 0; calls < MOST_CALLS; calls++) {
-      if (lacksSlot && !looked) {
-        looked = true;
-        await pause(SLOT_LOOK_MS);
-        if (!this.#link.up) return this.#withoutRedis(leases, demand, options, performance.now());
+  /** `lacking`: Redis had no slot for another request a moment ago; it is asked again, a moment later, for all that wait. */
+  async #ask(leases: readonly Lease[], demand: Demand, options: AdmitOptions, lacking: Lease | null): Promise<Outcome> {
+    let slots = lacking;
+    let giveUpAt: number | null = null;
+    for (let calls = 0; calls < MOST_CALLS; ) {
+      let now = performance.now();
+      if (slots !== null) {
+        // In a queue there is more time, of which the queue takes care.
+        giveUpAt ??= options.queue === null ? Math.min(now + SLOT_WAIT_MS, options.deadlineAt) : now;
+        const until = slots.emptyUntil(slots.unit.need(demand), now);
+        await this.#slotWaiters.wait(slots.owner, Math.max(SLOT_LOOK_MS, until - now));
+        now = performance.now();
+        if (!this.#link.up) return this.#withoutRedis(leases, demand, options, now);
       }
-      if (!(await this.#link.inTime(this.#fetchAll(leases, demand)))) {
-        return this.#withoutRedis(leases, demand, options, performance.now());
+      const known = slots === null ? null : this.#fromLeases(leases, demand, now);
+      let outcome = known;
+      if (known === null) {
+        calls++;
+        if (!(await this.#link.inTime(this.#fetchAll(leases, demand)))) {
+          return this.#withoutRedis(leases, demand, options, performance.now());
+        }
+        outcome = this.#fromLeases(leases, demand, performance.now());
+        if (outcome === null) continue;
       }
-      const outcome = this.#fromLeases(leases, demand, performance.now());
-      if (outcome === null) continue;
-      if (looked || !isRefusal(outcome) || !mayComeFree(outcome)) return outcome;
-      lacksSlot = true;
+      slots = slotsThatLack(outcome, leases);
+      if (outcome !== null && (slots === null || (giveUpAt !== null && performance.now() >= giveUpAt))) return outcome;
     }
     const now = performance.now();
-    const lacking = leases.find((lease) => !lease.has(lease.unit.need(demand), now));
-    if (lacking) return refusal(lacking, RETRY_MS, leases, now);
+    const short = leases.find((lease) => !lease.has(lease.unit.need(demand), now));
+    if (short) return refusal(short, RETRY_MS, leases, now);
     return this.#fromLeases(leases, demand, now) ?? this.#withoutRedis(leases, demand, options, now);
   }
 
@@ -264,8 +278,12 @@ export class RedisLimiter implements Limiter {
     return Promise.all([...lacking].map((state) => this.#fetch(state)));
   }
 
+  /** Whoever waited may have gone meanwhile: what came for them is for others. */
   #fetch(state: SubjectState): Promise<void> {
-    return state.fetch().catch((error: unknown) => this.#failed(error));
+    return state.fetch().then(
+      () => this.#spare(state.leases, performance.now()),
+      (error: unknown) => this.#failed(error),
+    );
   }
 
   #failed(error: unknown): void {
@@ -306,14 +324,23 @@ export class RedisLimiter implements Limiter {
     const now = performance.now();
     for (const lease of leases) {
       if (this.#queues.size > 0) this.#queues.get(lease.owner)?.wake();
-      if (lease.hasSurplus(now)) this.#surplus.add(lease.owner);
+      if (!this.#slotWaiters.isEmpty && lease.unit.kind === 'slots') this.#slotWaiters.wake(lease.owner);
     }
+    this.#spare(leases, now);
+  };
+
+  #spare(leases: readonly Lease[], now: number): void {
+    for (const lease of leases) if (lease.hasSurplus(now)) this.#surplus.add(lease.owner);
+    this.#giveSurplusSoon();
+  }
+
+  #giveSurplusSoon(): void {
     if (this.#surplus.size === 0 || this.#surplusTimer !== null || this.#stopped) return;
     this.#surplusTimer = setTimeout(() => {
       this.#surplusTimer = null;
       this.#giveSurplus();
     }, SURPLUS_MS);
-  };
+  }
 
   #giveSurplus(): void {
     const now = performance.now();
@@ -324,6 +351,8 @@ export class RedisLimiter implements Limiter {
       state.send('return').catch((error: unknown) => this.#failed(error));
     }
     if (!this.#link.up) this.#surplus.clear();
+    // Those that a call was under way for.
+    this.#giveSurplusSoon();
   }
 
   async #beat(): Promise<void> {
@@ -341,14 +370,14 @@ export class RedisLimiter implements Limiter {
   }
 }
 
-/** A slot comes free at any moment. */
-const mayComeFree = ({ limit, error }: Refusal): boolean =>
-  limit.endsWith('concurrency') && error.retryAfterMs !== undefined;
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((done) => {
-    setTimeout(done, ms);
-  });
+/** The slots whose want was the reason for a refusal, where that may change at any moment. */
+function slotsThatLack(outcome: Outcome | null, leases: readonly Lease[]): Lease | null {
+  if (outcome === null || !isRefusal(outcome) || outcome.error.retryAfterMs === undefined) return null;
+  return (
+    leases.find(({ unit, owner }) => outcome.limit === `${owner.subject.kind} ${unit.name}` && unit.kind === 'slots') ??
+    null
+  );
+}
 
 function add(map: Map<string, number>, key: string): void {
   map.set(key, (map.get(key) ?? 0) + 1);

@@ -44,6 +44,8 @@ export class RedisLink {
   #lost = false;
   /** This time without it began with a connection that was closed, or calls that failed. */
   #cut = false;
+  /** It answers, but has not heard all yet. */
+  #isBack = false;
   #reserveMs = 0;
   #reserveUntil = 0;
   /** The slowest answer of late, decayed, and when that was; nothing is known at first. */
@@ -98,8 +100,8 @@ export class RedisLink {
     this.#client.off('ready', this.#ready);
   }
 
-  /** While it is not up: not merely slow for a moment, with others that go on taking from it. */
-  readonly surelyAway = (now: number): boolean => this.#cut || now - this.#awaySince >= SURE_MS;
+  /** While it is not up: not merely slow for a moment, nor back, with others that take from it. */
+  readonly surelyAway = (now: number): boolean => !this.#isBack && (this.#cut || now - this.#awaySince >= SURE_MS);
 
   /** What other replicas spent in so many milliseconds without Redis may not be told yet; 0: all is told. */
   readonly reserveMs = (now: number): number => (now < this.#reserveUntil ? this.#reserveMs : 0);
@@ -131,6 +133,7 @@ export class RedisLink {
     if (this.#stopped) return;
     this.#lost ||= lost;
     this.#cut ||= lost;
+    if (lost) this.#isBack = false;
     if (!this.#up) return;
     this.#up = false;
     this.#awaySince = performance.now();
@@ -151,12 +154,15 @@ export class RedisLink {
     const telling = setTimeout(() => this.#log.warn('limits are kept without Redis', { reason }), WORTH_TELLING_MS);
     telling.unref();
     await this.#answer();
+    this.#isBack = true;
     while (!this.#stopped && (this.#lost || performance.now() - this.#awaySince > SHORT_MS)) {
       this.#lost = false;
       await this.#tellAll().catch(() => undefined);
       await pause(SETTLE_MS);
       if (!this.#lost) break;
+      this.#isBack = false;
       await this.#answer();
+      this.#isBack = true;
     }
     clearTimeout(telling);
     if (this.#stopped) return;
@@ -165,6 +171,7 @@ export class RedisLink {
     this.#reserveUntil = now + (this.#reserveMs > SETTLE_MS ? SETTLE_MS : SPREAD_MS);
     this.#up = true;
     this.#cut = false;
+    this.#isBack = false;
     if (this.#reserveMs > WORTH_TELLING_MS) this.#log.info('limits are kept in Redis again');
     void this.#tellAll().catch(() => undefined);
   }

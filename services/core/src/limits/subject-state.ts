@@ -40,6 +40,8 @@ export class SubjectState {
   #wants: number[] = [];
   #waiting: number[] = [];
   #calling: Promise<void> | null = null;
+  /** The call is under way: what is wanted from now on is for the next one. */
+  #sent = false;
   /** Of the state in Redis, as last heard. */
   #revision = 0;
   #epoch = '';
@@ -83,8 +85,9 @@ export class SubjectState {
     return this.leases.some((lease) => lease.holds && lease.isScarce(now));
   }
 
-  /** Says what a request needs; `fetch` gets it. */
+  /** Says what a request needs; `fetch` gets it. Has to be said again after a call that was under way already. */
   want(lease: Lease, need: number): void {
+    if (this.#sent) return;
     const i = this.leases.indexOf(lease);
     if (i < 0) return;
     this.#wants[i] ||= need;
@@ -108,6 +111,7 @@ export class SubjectState {
   #begin(mode: CallMode): Promise<void> {
     this.#calling ??= this.#call(mode).finally(() => {
       this.#calling = null;
+      this.#sent = false;
     });
     return this.#calling;
   }
@@ -115,6 +119,7 @@ export class SubjectState {
   async #call(mode: CallMode): Promise<void> {
     // Requests of the same tick are in the same call.
     if (mode === 'take') await null;
+    this.#sent = true;
     const sentAt = performance.now();
     const { leases } = this;
     const offers = leases.map((lease, i) => lease.offer(mode, this.#wants[i] ?? 0, this.#waiting[i] ?? 0, sentAt));

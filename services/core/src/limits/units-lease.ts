@@ -38,11 +38,11 @@ export class UnitsLease implements Lease, Teller {
   #windowEnds = 0;
   #windowSince = 0;
   #windowOver = Number.POSITIVE_INFINITY;
-  /** Of the time without Redis that began then: what is there of this replica's share, and whether it had its part of what was left. */
+  /** Of the time without Redis that began then: what is there of this replica's share, and of its part of what was left; null: not known yet. */
   #shareSince = -1;
   #share = 0;
   #shareAt = 0;
-  #hadPart = false;
+  #part: number | null = null;
   #hadFirst = false;
   #successor: UnitsLease | null = null;
 
@@ -109,22 +109,25 @@ export class UnitsLease implements Lease, Teller {
     if (this.#shareSince !== since) {
       this.#shareSince = since;
       [this.#share, this.#shareAt] = [0, since];
-      [this.#hadPart, this.#hadFirst] = [false, false];
+      [this.#part, this.#hadFirst] = [null, false];
     }
     if (now > this.#shareAt) {
       this.#share = Math.min(most, this.#share + ((now - this.#shareAt) * most) / windowMs);
       this.#shareAt = now;
     }
-    if (!this.#hadPart && now >= since && surelyAway(now)) {
-      this.#hadPart = true;
-      this.#share = Math.min(most, this.#share + this.#partAt(since));
-    }
+    const isAway = now >= since && surelyAway(now);
+    if (isAway) this.#part ??= this.#partAt(since);
     // Of a subject that nobody seems to use much, one request is let in at once, though it be large.
-    return this.#share >= need || (!this.#hadFirst && need <= most && this.#leftAtMost(since) >= capacity * SHORT);
+    return (
+      this.#share + (isAway ? (this.#part ?? 0) : 0) >= need ||
+      (!this.#hadFirst && need <= most && this.#leftAtMost(since) >= capacity * SHORT)
+    );
   }
 
   takeShare(need: number): void {
-    this.#share -= need;
+    const more = Math.max(0, Math.min(need - this.#share, this.#part ?? 0));
+    if (this.#part !== null) this.#part -= more;
+    this.#share -= need - more;
     this.#hadFirst = true;
     this.#debt += need;
   }

@@ -48,6 +48,7 @@ export class Shortages {
   /** By limit and replica. */
   #heard = new Map<string, Map<string, number>>();
   #heardAt = Number.NEGATIVE_INFINITY;
+  #version = 0;
   #news: News[] = [];
 
   /** `onNews`: something should be told at once. */
@@ -98,10 +99,16 @@ export class Shortages {
     return all.length === 0 ? '' : JSON.stringify(all);
   }
 
+  /** Changes whenever others told something. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** All that others tell, by replica, as of `at` or later. */
   hear(told: ReadonlyMap<string, string>, at: number): void {
     this.#heard = new Map();
     this.#heardAt = at;
+    this.#version++;
     for (const [replica, text] of told) {
       for (const [name, amount] of parsed(text)) this.#add(replica, name, amount);
     }
@@ -111,6 +118,7 @@ export class Shortages {
 
   /** What another one tells between its heartbeats. */
   hearNews(replica: string, text: string, now: number): void {
+    this.#version++;
     for (const [name, amount] of parsed(text)) {
       this.#news.push({ replica, name, amount, at: now });
       this.#add(replica, name, amount);

@@ -35,6 +35,9 @@ export class SlotsLease implements Lease, Teller {
   #left: number | null = null;
   #leftAt = 0;
   #emptyUntil = 0;
+  /** Held by others that told of it, as of that version of what was told. */
+  #toldHeld = 0;
+  #toldVersion = -1;
   #successor: SlotsLease | null = null;
 
   /** `before` is the lease of the same limit that was another until now: its requests are still running. */
@@ -70,6 +73,8 @@ export class SlotsLease implements Lease, Teller {
 
   emptyUntil(need: number, now: number): number {
     if (need > this.unit.capacity) return Number.POSITIVE_INFINITY;
+    // All run here: nobody else has one to give.
+    if (this.#inUse + need > this.unit.capacity) return now + RECHECK_MS;
     return now < this.#emptyUntil ? this.#emptyUntil : 0;
   }
 
@@ -143,7 +148,7 @@ export class SlotsLease implements Lease, Teller {
   }
 
   isScarce(): boolean {
-    return (this.#left ?? 0) < this.unit.capacity / 4;
+    return this.#free < this.unit.capacity / 4;
   }
 
   remaining(): number | null {
@@ -193,8 +198,18 @@ export class SlotsLease implements Lease, Teller {
 
   /** How many it is good to have beside those in use; none where they are few. */
   #keep(now: number): number {
-    const fair = Math.floor((this.#left ?? 0) / (2 * this.#around.replicas));
+    const fair = Math.floor(this.#free / (2 * this.#around.replicas));
     return Math.max(0, Math.min(Math.ceil(1.5 * this.#peakNow(now)) - this.#inUse, fair));
+  }
+
+  /** For everybody, as last heard; others that took much since have told. */
+  get #free(): number {
+    const { shortages } = this.#around;
+    if (this.#toldVersion !== shortages.version) {
+      this.#toldVersion = shortages.version;
+      this.#toldHeld = shortages.of(this.owner.key, this.unit.name)?.sum ?? 0;
+    }
+    return Math.max(0, Math.min(this.#left ?? 0, this.unit.capacity - this.#toldHeld - this.#held));
   }
 
   #peakNow(now: number): number {

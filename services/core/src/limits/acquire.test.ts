@@ -201,6 +201,15 @@ describe('slots in Redis', () => {
     assert.equal((await acquire(subject, unit, { give: 1, want: 9 }, { replica: 'b' })).granted, 10);
   });
 
+  test('that others may use unheard are kept back, as far as they hold none', async () => {
+    const subject = fresh();
+    const of = (replica: string) => ({ replica, replicas: 3 });
+    assert.equal((await acquire(subject, unit, { want: 1, all: 10, extra: 3 }, of('a'))).granted, 4);
+    assert.equal((await acquire(subject, unit, { want: 1, all: 2, extra: 3 }, of('b'))).granted, 2);
+    const a = await acquire(subject, unit, { give: 4, want: 1, all: 10, extra: 3 }, of('a'));
+    assert.equal(a.granted, 4, 'three are kept for the third, and one for the second');
+  });
+
   test('of a replica that says nothing any more are free again', async () => {
     const subject = fresh();
     const short = ['slots', 1, 30] as const;

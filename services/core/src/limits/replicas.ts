@@ -74,8 +74,18 @@ export class Replicas {
   }
 
   #hearNews(message: string): void {
-    const [replica, text] = JSON.parse(message) as [unknown, unknown];
+    const [replica, text] = parsed(message);
     if (typeof replica !== 'string' || typeof text !== 'string' || replica === this.#id) return;
     this.shortages.hearNews(replica, text, performance.now());
+  }
+}
+
+/** A replica of another version may tell what this one does not understand. */
+function parsed(message: string): readonly unknown[] {
+  try {
+    const news: unknown = JSON.parse(message);
+    return Array.isArray(news) ? news : [];
+  } catch {
+    return [];
   }
 }

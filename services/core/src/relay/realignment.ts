@@ -42,9 +42,9 @@ export class Realignment {
   /**
    * A model that is given half a sentence and has nothing to add may have been at its end, or may have stopped for no reason:
    * neither finish reason nor usage tells which, and the client would take half an answer for a whole one. So it is not
-   * believed: it may prove its end by repeating the answer up to there, or another endpoint goes on, and else the client is told
-   * of the break. Where the text could be whole it is believed. An end for another reason (`length`, `content_filter`) says of itself that something
-   * is missing.
+   * believed: it may prove its end by repeating the answer up to there, or another endpoint goes on, and else the client is
+   * told of the break. Where the text could be whole it is believed. An end for another reason (`length`, `content_filter`)
+   * says of itself that something is missing.
    */
   stopsShort(finishReason: unknown): boolean {
     return this.#mustGoOn && !this.#wentOn && finishReason === 'stop';

@@ -14,6 +14,8 @@ export interface Offer {
   /** Of the limit that was asked about. */
   readonly capacity: number;
   readonly want: number;
+  /** Kept back for others, for a short time: none of it was to be given out. */
+  readonly reserve: number;
   /** Taken from the lease's debt for this call. */
   readonly owed: number;
 }

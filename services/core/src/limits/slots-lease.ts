@@ -171,6 +171,7 @@ export class SlotsLease implements Lease, Teller {
       args: [name, kind, capacity, LIFETIME_MS, this.#held, least, needed, wish, -1, reserve],
       capacity,
       want: least,
+      reserve,
       owed: 0,
     };
   }

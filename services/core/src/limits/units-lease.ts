@@ -201,7 +201,7 @@ export class UnitsLease implements Lease, Teller {
     const period = kind === 'bucket' ? windowMs : (window ?? 'total');
     const extra = kind === 'bucket' ? this.#reserve(now) : this.#windowEnds;
     const args = [name, kind, capacity, period, back - owed, least, needed, wish, hint ?? -1, extra];
-    return { args, capacity, want: least, owed };
+    return { args, capacity, want: least, reserve: kind === 'bucket' ? extra : 0, owed };
   }
 
   granted(reply: Reply, offer: Offer, sentAt: number, now: number): void {
@@ -209,7 +209,7 @@ export class UnitsLease implements Lease, Teller {
       this.#successor.granted(reply, offer, sentAt, now);
       return;
     }
-    const { want, capacity } = offer;
+    const { want, capacity, reserve } = offer;
     const { granted, left, waitMs, windowEnds, windowLeftMs } = reply;
     if (windowEnds !== this.#windowEnds) {
       if (this.#windowEnds !== 0) this.#available = 0;
@@ -226,7 +226,8 @@ export class UnitsLease implements Lease, Teller {
     const refused = want > 0 && granted < want;
     this.#emptyFor = want;
     // A reserve is kept for a short time only, and what others return can come at any time.
-    const wait = waitMs < 0 ? Number.POSITIVE_INFINITY : Math.max(waitMs, RECHECK_MS);
+    const reserveMs = reserve > 0 ? (reserve * this.unit.windowMs) / capacity : 0;
+    const wait = waitMs < 0 ? Number.POSITIVE_INFINITY : Math.max(waitMs - reserveMs, RECHECK_MS);
     this.#emptyUntil = refused ? now + wait : 0;
   }
 

@@ -140,17 +140,17 @@ export function judge(
     burst: bursts,
     excess: Number.isFinite(ideal)
       ? refusals.length - Math.max(0, calls.length - ideal)
-      : inVain(judged, limits.concurrency ?? 0),
+      : inVain(judged, calls, limits.concurrency ?? 0),
     most,
     open: open.average,
     slowestMs: Math.max(...calls.map(({ sentAt, endedAt }) => endedAt - sentAt)),
   };
 }
 
-/** Refusals at no moment of which as many requests as there are slots were under way. */
-function inVain(calls: readonly Call[], slots: number): number {
-  const served = calls.filter(({ status }) => status === 200);
-  const refused = calls.filter(({ status }) => status === 429);
+/** Refusals among those judged in whose time fewer of all requests than there are slots were under way. */
+function inVain(judged: readonly Call[], all: readonly Call[], slots: number): number {
+  const served = all.filter(({ status }) => status === 200);
+  const refused = judged.filter(({ status }) => status === 429);
   return refused.filter(({ sentAt, endedAt }) => {
     const beside = served.filter((one) => one.sentAt <= endedAt && one.endedAt >= sentAt);
     return beside.length < slots;

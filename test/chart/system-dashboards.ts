@@ -139,7 +139,8 @@ export const SYSTEM_DASHBOARDS: readonly Dashboard[] = [
       },
       {
         ...{ title: 'Jobs of batches that wait', unit: 'short' },
-        description: 'They go behind all that somebody waits for: a steady number is no fault while batches end in time.',
+        description:
+          'They go behind all that somebody waits for: a steady number is no fault while batches end in time.',
         queries: [q('{{headgate_batch_job}}', 'max by (headgate_batch_job) (headgate_batch_jobs{%})')],
       },
     ],

@@ -9,6 +9,7 @@ const WORKERS = 2;
 /** What nobody uses has gone back by then. */
 const IDLE_MS = 4_000;
 const BETWEEN_MS = 200;
+const ASKED_WHILE_UNSURE = 15;
 
 /** DESIGN 4's own example, and the least there can be. */
 const LIMITS = {
@@ -70,7 +71,13 @@ describe('keys that nobody uses when Redis goes away', { concurrency: 2 }, () =>
             const refused = all.filter((one) => one !== '200');
             t.diagnostic(`${key}: ${refused.length} of ${all.length} refused; ${[...new Set(refused)].join(', ')}`);
           }
-          for (const [key, all] of said) assert.deepEqual([...new Set(all)], ['200'], key);
+          for (const [key, all] of said) {
+            // Before it has been silent for 250 ms a process lets in one request of each, for Redis may only be slow.
+            const unsure = loss === 'frozen' ? WORKERS : 0;
+            const refused = all.filter((one) => one !== '200');
+            assert.ok(refused.length <= unsure, `${key}: ${all.join(', ')}`);
+            assert.deepEqual([...new Set(all.slice(ASKED_WHILE_UNSURE))], ['200'], key);
+          }
         } finally {
           if (loss === 'frozen') stack.redis.resume();
         }

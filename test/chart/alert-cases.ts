@@ -33,6 +33,23 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   { alert: 'HeadgateNoConfiguration', series: { 'headgate_snapshot_version{pod="p"}': '3x60' }, fires: null },
   {
+    alert: 'HeadgateConfigurationRefused',
+    series: { 'headgate_config_refused{pod="p"}': '1x60' },
+    fires: { labels: { pod: 'p' } },
+  },
+  // An editor's half-written file.
+  { alert: 'HeadgateConfigurationRefused', series: { 'headgate_config_refused{pod="p"}': '1 0x60' }, fires: null },
+  {
+    alert: 'HeadgateConfigurationNotPublished',
+    series: { 'headgate_snapshot_settled{pod="p"}': '0x60' },
+    fires: { labels: { pod: 'p' } },
+  },
+  {
+    alert: 'HeadgateConfigurationNotPublished',
+    series: { 'headgate_snapshot_settled{pod="p"}': '0 0 1x60' },
+    fires: null,
+  },
+  {
     alert: 'HeadgateConfigurationsDiffer',
     series: { 'headgate_snapshot_version{pod="p"}': '3x60', 'headgate_snapshot_version{pod="q"}': '4x60' },
     fires: {},
@@ -50,6 +67,27 @@ export const ALERT_CASES: readonly AlertCase[] = [
     fires: { labels: { pod: 'p' } },
   },
   { alert: 'HeadgateUsageWaits', series: { 'headgate_ledger_waiting{pod="p"}': '200x60' }, fires: null },
+  {
+    alert: 'HeadgateLedgerBehind',
+    series: {
+      'headgate_ledger_stream_age_seconds{pod="p"}': '0+60x60',
+      'headgate_ledger_stream_age_seconds{pod="q"}': '0x60',
+    },
+    fires: {},
+  },
+  { alert: 'HeadgateLedgerBehind', series: { 'headgate_ledger_stream_age_seconds{pod="p"}': '2x60' }, fires: null },
+  {
+    alert: 'HeadgateNoControl',
+    series: { 'headgate_build_info{service="ingress"}': '1x60' },
+    fires: { labels: { namespace: 'ai', service: 'control' } },
+  },
+  {
+    alert: 'HeadgateNoControl',
+    series: { 'headgate_build_info{service="ingress"}': '1x60', 'headgate_build_info{service="control"}': '1x60' },
+    fires: null,
+  },
+  // That nothing is scraped is another alert's.
+  { alert: 'HeadgateNoControl', series: { 'headgate_build_info{service="embedder"}': '1x60' }, fires: null },
   { alert: 'HeadgateUsageLost', series: { headgate_ledger_dropped: '0x25 7x30' }, fires: {} },
   { alert: 'HeadgateUsageLost', series: { headgate_ledger_dropped: '7x60' }, fires: null },
   {

@@ -17,9 +17,9 @@ let series: readonly Series[];
 let queueKeys: readonly string[];
 
 before(async () => {
-  const { ingress, embedder, queueKeys: found } = await scrapeAfterTraffic();
+  const { ingress, embedder, control, queueKeys: found } = await scrapeAfterTraffic();
   queueKeys = found;
-  series = [...readSeries(ingress), ...readSeries(embedder)];
+  series = [...readSeries(ingress), ...readSeries(embedder), ...readSeries(control)];
 });
 
 test('every metric that there is has a series after that traffic', () => {

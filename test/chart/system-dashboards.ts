@@ -45,6 +45,16 @@ export const SYSTEM_DASHBOARDS: readonly Dashboard[] = [
         ],
       },
       {
+        ...{ title: 'Active probes, by outcome', unit: 'reqps', stacked: true },
+        description: 'Of endpoints with an open breaker, by control; a success closes it.',
+        queries: [
+          q(
+            '{{gateway_provider}} {{gateway_outcome}}',
+            'sum by (gateway_provider, gateway_outcome) (rate(headgate_probes_total{%}[$__rate_interval]))',
+          ),
+        ],
+      },
+      {
         ...{ title: 'Recent time to first token (median)', unit: 's' },
         description: 'What sort: ttft goes by.',
         queries: [
@@ -160,6 +170,23 @@ export const SYSTEM_DASHBOARDS: readonly Dashboard[] = [
         queries: [q('{{pod}}', 'min by (pod) (headgate_snapshot_version{%})')],
       },
       {
+        ...{ title: 'Configuration of control', unit: 'short' },
+        description: 'Refused: the file as it stands cannot be used. Not published: Redis has not taken the newest.',
+        queries: [
+          q('{{pod}} refused', 'max by (pod) (headgate_config_refused{%})'),
+          q('{{pod}} not published', '1 - min by (pod) (headgate_snapshot_settled{%})'),
+        ],
+      },
+      {
+        ...{ title: 'Changes of headgate.yaml', unit: 'short' },
+        queries: [
+          q(
+            '{{gateway_outcome}}',
+            'sum by (gateway_outcome) (increase(headgate_config_reloads_total{%}[$__rate_interval]))',
+          ),
+        ],
+      },
+      {
         ...{ title: 'Calls to Redis for limits, per request', unit: 'short' },
         description: 'Above 0.05: many limits at their end, or many idle subjects.',
         queries: [
@@ -180,6 +207,15 @@ export const SYSTEM_DASHBOARDS: readonly Dashboard[] = [
           q('{{pod}} waiting', 'sum by (pod) (headgate_ledger_waiting{%})'),
           q('{{pod}} lost', 'sum by (pod) (headgate_ledger_dropped{%})'),
         ],
+      },
+      {
+        ...{ title: 'Usage not yet in reports', unit: 's' },
+        description: 'Age of the oldest record that no control has added to the ledger.',
+        queries: [q('age', 'max(headgate_ledger_stream_age_seconds{%})')],
+      },
+      {
+        ...{ title: 'Usage records added to the ledger', unit: 'reqps' },
+        queries: [q('{{pod}}', 'sum by (pod) (rate(headgate_ledger_rolled_up_total{%}[$__rate_interval]))')],
       },
       {
         ...{ title: 'Refused by limits and budgets', unit: 'reqps', stacked: true },

@@ -9,18 +9,20 @@ import { type Stack, startStack } from '../support/stack.ts';
 export interface Scraped {
   readonly ingress: string;
   readonly embedder: string;
+  readonly control: string;
   /** Keys of BullMQ in Redis. */
   readonly queueKeys: readonly string[];
 }
 
 const GEMINI = 'test/large-embedding';
 
-/** What Prometheus would get of an ingress and an embedder after all that. */
+/** What Prometheus would get of each service after all that. */
 export async function scrapeAfterTraffic(): Promise<Scraped> {
   const embedderPort = await freePort();
+  const controlPort = await freePort();
   const stack = await startStack({
     embedders: 1,
-    env: { HEADGATE_EMBEDDER_HEALTH_PORT: String(embedderPort) },
+    env: { HEADGATE_EMBEDDER_HEALTH_PORT: String(embedderPort), HEADGATE_CONTROL_PORT: String(controlPort) },
     config: ([simulator]) => {
       const provider = { dialect: 'openai', baseUrl: simulator?.baseUrl, apiKey: 'sk-test' };
       const model = (id: string, ...endpoints: readonly [string, string][]) => ({
@@ -29,7 +31,7 @@ export async function scrapeAfterTraffic(): Promise<Scraped> {
       });
       return {
         auth: { keys: [{ name: 'once', key: 'key-once', limits: { requestsPerMinute: 1 } }] },
-        health: { probes: { enabled: false } },
+        health: { probes: { intervalMs: 100 } },
         providers: {
           good: provider,
           bad: provider,
@@ -62,6 +64,7 @@ export async function scrapeAfterTraffic(): Promise<Scraped> {
     return {
       ingress: await text(`${stack.origin}/metrics`),
       embedder: await text(`http://127.0.0.1:${embedderPort}/metrics`),
+      control: await text(`http://127.0.0.1:${controlPort}/metrics`),
       queueKeys: await keysOf(stack.redis.url, '*{bull}*'),
     };
   } finally {

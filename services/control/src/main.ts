@@ -4,12 +4,14 @@ import type { Server } from 'node:http';
 import { ConfigError, configPath, issueLine } from '@headgate/core/config';
 import { createRequestClient } from '@headgate/core/redis';
 import { requireSecret } from '@headgate/core/snapshot';
-import { createLogger, type Logger } from '@headgate/core/telemetry';
+import { createLogger, type Logger, type Metrics, packageVersion, startTelemetry } from '@headgate/core/telemetry';
 import type { Budget } from '@headgate/proto/api_key';
 import { AdminSettingsError, startAdminApi } from './admin/admin-api.ts';
 import type { Listener } from './admin/listener.ts';
+import { ControlMetrics } from './control-metrics.ts';
 import { type DesiredState, readDesiredState } from './desired-state.ts';
 import { startHealthServer } from './health-server.ts';
+import { Backlog } from './ledger/backlog.ts';
 import { RollUpLoop } from './ledger/roll-up-loop.ts';
 import { ActiveProbes } from './probes/active-probes.ts';
 import { Reconciler } from './reconciler.ts';
@@ -23,6 +25,7 @@ async function main(): Promise<void> {
   const cwd = process.cwd();
   const { secret, desired } = readOrExit(cwd);
   const log = createLogger({ service: 'headgate-control' });
+  const telemetry = await startTelemetry({ service: 'control', version: packageVersion(import.meta.url), logger: log });
   warnOf(desired, log);
 
   const { redis } = desired.loaded.config;
@@ -31,12 +34,21 @@ async function main(): Promise<void> {
     onDown: (reason) => log.warn('Redis is away', { reason }),
   });
   const reconciler = new Reconciler(client, redis.prefix, desired, log);
-  const healthServer = await openHealthServer(reconciler, log);
+  const backlog = new Backlog(client, redis.prefix);
+  const redisUp = () => client.status === 'ready';
+  const metrics = new ControlMetrics(telemetry.metrics, { reconciler, backlog, redisUp });
+  const healthServer = await openHealthServer(reconciler, telemetry.metrics, log);
   reconciler.start();
-  const probes = new ActiveProbes({ redisUrl: redis.url, prefix: redis.prefix, secret, log }, desired.snapshot);
+  const onProbed = metrics.probed.bind(metrics);
+  const probes = new ActiveProbes(
+    { redisUrl: redis.url, prefix: redis.prefix, secret, log, onProbed },
+    desired.snapshot,
+  );
   void probes.start();
-  const rollUp = new RollUpLoop(client, redis.prefix, desired.loaded.config.ledger, log);
+  const { ledger } = desired.loaded.config;
+  const rollUp = new RollUpLoop(client, redis.prefix, ledger, log, (records) => metrics.rolledUp(records));
   rollUp.start();
+  backlog.start();
 
   let current = desired;
   const adminApi = await openAdminApi({
@@ -49,6 +61,7 @@ async function main(): Promise<void> {
   const watched = configPath({ env, cwd }).path;
   const watcher = new FileWatcher(watched, () => {
     const next = reread(current, secret, cwd, watched, log);
+    metrics.configurationChanged(next !== null);
     if (next === null) return;
     warnOfRestart(current, next, log);
     warnOf(next, log);
@@ -63,11 +76,12 @@ async function main(): Promise<void> {
   const reason = await askedToStop();
   log.info('control stops', { reason });
   watcher.stop();
+  backlog.stop();
   healthServer?.close();
   healthServer?.closeAllConnections();
   await Promise.all([reconciler.stop(), probes.stop(), rollUp.stop(), adminApi?.close()]);
   client.disconnect();
-  await log.flush();
+  await telemetry.shutdown();
   process.exit(0);
 }
 
@@ -118,12 +132,12 @@ function warnOfRestart(before: DesiredState, after: DesiredState, log: Logger): 
   log.warn('these settings take effect at the next start', { settings: changed.map(([name]) => name) });
 }
 
-async function openHealthServer(reconciler: Reconciler, log: Logger): Promise<Server | null> {
+async function openHealthServer(reconciler: Reconciler, metrics: Metrics, log: Logger): Promise<Server | null> {
   const text = process.env.HEADGATE_CONTROL_PORT ?? '';
   if (text === '') return null;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   try {
-    const server = await startHealthServer(process.env.HEADGATE_HOST ?? '0.0.0.0', port, reconciler);
+    const server = await startHealthServer(process.env.HEADGATE_HOST ?? '0.0.0.0', port, { reconciler, metrics });
     const address = server.address();
     log.info('health server listens', { port: typeof address === 'object' ? address?.port : port });
     return server;

@@ -14,6 +14,7 @@ export class Reconciler {
   readonly #log: Logger;
   #desired: DesiredState;
   #published: Published | null = null;
+  #publishedAtMs: number | null = null;
   /** The desired state that Redis is known to have taken. */
   #settled: DesiredState | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -34,6 +35,11 @@ export class Reconciler {
   /** What was published last; null before the first time. */
   get published(): Published | null {
     return this.#published;
+  }
+
+  /** When that was, Unix time; null before the first time. */
+  get publishedAtMs(): number | null {
+    return this.#publishedAtMs;
   }
 
   /** Whether Redis has taken the newest desired state. */
@@ -76,8 +82,10 @@ export class Reconciler {
   async #publish(desired: DesiredState): Promise<void> {
     // Keys first: a snapshot without them would let nobody in.
     const keys = await this.#publisher.syncConfiguredKeys(desired.apiKeys);
-    const published = await this.#publisher.publish(desired.snapshot, Date.now());
+    const now = Date.now();
+    const published = await this.#publisher.publish(desired.snapshot, now);
     this.#published = published;
+    this.#publishedAtMs = now;
     this.#settled = desired;
     this.#log.info(published.changed ? 'snapshot published' : 'snapshot is published already', {
       version: published.version,

@@ -10,6 +10,7 @@ import { RedisLimiter } from '@headgate/core/limits';
 import { Heartbeat } from '@headgate/core/queue';
 import { createQueueConnection, createRequestClient, type RedisClient, redisKeys } from '@headgate/core/redis';
 import { LateUsage } from '@headgate/core/relay';
+import { addAccountingMetrics } from '@headgate/core/serving';
 import { SnapshotFeed } from '@headgate/core/snapshot';
 import { METRIC, type Telemetry } from '@headgate/core/telemetry';
 import { Authorizers, UpstreamPools } from '@headgate/core/upstream';
@@ -70,12 +71,13 @@ export class Embedder {
   }
 
   async start(): Promise<void> {
-    const { feed, health, limiter, telemetry } = this.#parts;
+    const { feed, health, limiter, usage, telemetry } = this.#parts;
     const { snapshotVersion, redisUp, liveEmbedders } = METRIC;
     const { metrics } = telemetry;
     metrics.gauge(snapshotVersion.name, snapshotVersion.help, () => feed.current()?.table.version ?? 0);
     metrics.gauge(redisUp.name, redisUp.help, () => (feed.redisUp() ? 1 : 0));
     metrics.gauges(liveEmbedders, 'highest', () => [{ values: [], value: this.#heartbeat.live ?? Number.NaN }]);
+    addAccountingMetrics(metrics, limiter, usage);
     feed.onChange(({ table }) => this.#configured(table));
     await this.#serveHealth();
     await feed.start();

@@ -1,15 +1,14 @@
 import { once } from 'node:events';
 import { ConfigError, loadBootstrap } from '@headgate/core/config';
 import { requireSecret } from '@headgate/core/snapshot';
-import { startTelemetry } from '@headgate/core/telemetry';
+import { packageVersion, startTelemetry } from '@headgate/core/telemetry';
 import { Embedder, graceMs } from './embedder.ts';
-import { VERSION } from './version.ts';
 
 /** EX_CONFIG of sysexits.h: starting again without a change will not help. */
 const EXIT_CONFIG = 78;
 
 async function main(): Promise<void> {
-  const telemetry = await startTelemetry({ service: 'embedder', version: VERSION });
+  const telemetry = await startTelemetry({ service: 'embedder', version: packageVersion(import.meta.url) });
   const log = telemetry.logger;
   try {
     const embedder = new Embedder(loadBootstrap(process.env, process.cwd()), requireSecret(process.env), telemetry);

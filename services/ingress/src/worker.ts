@@ -11,16 +11,17 @@ import { Reports, UsageWriter } from '@headgate/core/ledger';
 import { RedisLimiter } from '@headgate/core/limits';
 import { ChunkQueue, QueuedEmbeddings } from '@headgate/core/queue';
 import { createRequestClient, type RedisClient, redisKeys } from '@headgate/core/redis';
+import { addAccountingMetrics } from '@headgate/core/serving';
 import { requireSecret, SnapshotFeed } from '@headgate/core/snapshot';
 import {
   addEndpointMetrics,
   METRIC,
   PROMETHEUS_CONTENT_TYPE,
+  packageVersion,
   startTelemetry,
   type Telemetry,
 } from '@headgate/core/telemetry';
 import { UpstreamPools } from '@headgate/core/upstream';
-import { addAccountingMetrics } from './accounting-metrics.ts';
 import { routes } from './app.ts';
 import { drainSettings } from './drain-settings.ts';
 import { endpointStates, endpointsOf } from './endpoint-states.ts';
@@ -29,7 +30,6 @@ import { Gateway } from './gateway.ts';
 import { isMessage, type ToPrimary, type ToWorker } from './messages.ts';
 import { addQueueMetrics, queueCounters } from './queue-metrics.ts';
 import { loadUws, type UwsModule } from './uws.ts';
-import { VERSION } from './version.ts';
 
 /** At the end, providers whose clients have left are listened to for so long; what they have not told by then is estimated. */
 const USAGE_GRACE_MS = 5_000;
@@ -60,7 +60,7 @@ export class Worker {
   #draining = false;
 
   static async start(bootstrap: Bootstrap): Promise<Worker> {
-    const telemetry = await startTelemetry({ service: 'ingress', version: VERSION });
+    const telemetry = await startTelemetry({ service: 'ingress', version: packageVersion(import.meta.url) });
     const worker = new Worker(bootstrap, telemetry);
     await worker.#start();
     return worker;

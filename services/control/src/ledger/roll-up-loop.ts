@@ -10,16 +10,25 @@ export class RollUpLoop {
   readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #log: Logger;
+  readonly #onAdded: (records: number) => void;
   #reader: StreamReader;
   #timer: NodeJS.Timeout | null = null;
   #draining: Promise<void> | null = null;
   #failing = false;
   #stopped = false;
 
-  constructor(client: RedisClient, prefix: string, retention: Retention, log: Logger) {
+  /** `onAdded` hears how many records were new, as they are added. */
+  constructor(
+    client: RedisClient,
+    prefix: string,
+    retention: Retention,
+    log: Logger,
+    onAdded: (records: number) => void = () => {},
+  ) {
     this.#client = client;
     this.#prefix = prefix;
     this.#log = log;
+    this.#onAdded = onAdded;
     this.#reader = this.#readerWith(retention);
   }
 
@@ -57,7 +66,7 @@ export class RollUpLoop {
 
   async #drain(): Promise<void> {
     try {
-      await this.#reader.drain();
+      await this.#reader.drain(this.#onAdded);
       if (this.#failing) this.#log.info('usage is added to the ledger again');
       this.#failing = false;
     } catch (error) {

@@ -15,6 +15,8 @@ export interface ActiveProbesOptions {
   /** HEADGATE_SECRET. */
   readonly secret: string;
   readonly log: Logger;
+  /** Hears of each probe: `success`, or the class of the failure. */
+  readonly onProbed?: (provider: string, outcome: string) => void;
   /** Default 5000. */
   readonly checkMs?: number;
 }
@@ -57,6 +59,7 @@ export class ActiveProbes {
       log,
       target: (endpointKey) => this.#targets.get(endpointKey),
       policy: () => this.#table.health.probes,
+      onProbed: options.onProbed ?? (() => {}),
     });
     this.#queue = new ProbeQueue({
       redisUrl,

@@ -23,6 +23,8 @@ export interface ProberOptions {
   /** As configured now; undefined when the endpoint is not to be probed. */
   readonly target: (endpointKey: string) => ProbeTarget | undefined;
   readonly policy: () => HealthPolicy['probes'];
+  /** Hears of each probe that told something: `success`, or the class of the failure. */
+  readonly onProbed: (provider: string, outcome: string) => void;
 }
 
 /** Asks one endpoint with an open breaker whether it is back, and tells the health board. */
@@ -97,18 +99,20 @@ export class Prober {
 
   /** Null when it was not asked: its configuration is gone, or control stops. */
   async #ask(endpointKey: string): Promise<ProbeResult | null> {
-    const { target, policy } = this.#options;
+    const { target, policy, onProbed } = this.#options;
     const found = target(endpointKey);
     if (found === undefined || this.#stopping.signal.aborted) return null;
     try {
       const probe = found.model.type === 'embedding' ? probeEmbedding : probeEndpoint;
-      return await probe({
+      const result = await probe({
         ...found,
         timeoutMs: policy().timeoutMs,
         pools: this.#pools,
         authorizers: this.#authorizers,
         signal: this.#stopping.signal,
       });
+      if (result.failure !== undefined) onProbed(found.endpoint.provider.name, result.failure ?? 'success');
+      return result;
     } catch (error) {
       if (!this.#stopping.signal.aborted) this.#options.log.error('a probe could not be made', { endpointKey, error });
       return null;

@@ -28,7 +28,12 @@ models: [{ id: acme/m, type: chat, endpoints: [{ provider: acme, model: m }] }]
 `,
     );
   configure(50);
-  const control = new ControlProcess(directory, { REDIS_URL: server.url, HEADGATE_SECRET: 's'.repeat(32) });
+  const control = new ControlProcess(directory, {
+    REDIS_URL: server.url,
+    HEADGATE_SECRET: 's'.repeat(32),
+    HEADGATE_HOST: '127.0.0.1',
+    HEADGATE_CONTROL_PORT: '0',
+  });
   const ingress = new HealthBoard({
     redisUrl: server.url,
     prefix: 'hg',
@@ -49,6 +54,10 @@ models: [{ id: acme/m, type: chat, endpoints: [{ provider: acme, model: m }] }]
       tokensPerSecond: null,
     });
     assert.equal((await control.line('active probes of an endpoint fail')).failure, 'silent');
+    const { port } = await control.line('health server listens');
+    const scraped = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const counted = /^headgate_probes_total\{gateway_provider="acme",gateway_outcome="silent"\} (\d+)$/m.exec(scraped);
+    assert.ok(Number(counted?.[1]) >= 1, scraped);
 
     // Of the new configuration, for the old one's probes would have ended long before.
     configure(60_000);

@@ -43,17 +43,25 @@ export class StreamReader {
     this.#log = log;
   }
 
-  /** Takes what is there until nothing is left; returns how many generations were added. Throws when Redis is away. */
-  async drain(): Promise<number> {
+  /**
+   * Takes what is there until nothing is left; returns how many generations were added. Throws when Redis is away;
+   * `onAdded` has then heard of what was added before.
+   */
+  async drain(onAdded: (generations: number) => void = () => {}): Promise<number> {
     let added = 0;
+    const take = async (entries: readonly Entry[]): Promise<void> => {
+      const now = await this.#process(entries);
+      added += now;
+      onAdded(now);
+    };
     if (performance.now() - this.#claimedAt >= CLAIM_EVERY_MS) {
       this.#claimedAt = performance.now();
-      added += await this.#process(await this.#abandoned());
+      await take(await this.#abandoned());
     }
     for (;;) {
       const entries = await this.#read();
       if (entries.length === 0) return added;
-      added += await this.#process(entries);
+      await take(entries);
     }
   }
 

@@ -1,3 +1,4 @@
+export { addAccountingMetrics } from './accounting-metrics.ts';
 export { type PlannedChat, type PlanningState, planChat } from './plan-chat.ts';
 export { type PlannedEmbeddings, planEmbeddings } from './plan-embeddings.ts';
 export { providerGate } from './provider-gate.ts';

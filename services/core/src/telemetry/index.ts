@@ -33,6 +33,7 @@ export type {
   TokenUsage,
   UsageSource,
 } from './observation.ts';
+export { packageVersion } from './package-version.ts';
 export { mergeSnapshots, PROMETHEUS_CONTENT_TYPE, renderMerged, withoutGauges } from './prometheus.ts';
 export { isSecretName, redactText } from './redact.ts';
 export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts';

@@ -1,6 +1,6 @@
-import type { UsageWriter } from '@headgate/core/ledger';
-import type { RedisLimiter } from '@headgate/core/limits';
-import { METRIC, type MetricDefinition, type Metrics } from '@headgate/core/telemetry';
+import type { UsageWriter } from '../ledger/index.ts';
+import type { RedisLimiter } from '../limits/index.ts';
+import { METRIC, type MetricDefinition, type Metrics } from '../telemetry/index.ts';
 
 /** What this process says of its limits and of its way into the ledger; all processes are added up. */
 export function addAccountingMetrics(metrics: Metrics, limiter: RedisLimiter, usage: UsageWriter): void {

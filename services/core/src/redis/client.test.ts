@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { Redis } from 'ioredis';
 import { createQueueConnection, createRequestClient, createSubscriber, type RedisClient } from './index.ts';
@@ -97,6 +98,44 @@ test('a subscriber hears again after a restart', async () => {
     client.disconnect();
   } finally {
     subscriber.disconnect();
+  }
+});
+
+test('a connection that is closed while it subscribes again ends in silence', async () => {
+  let subscriptions = 0;
+  let cut = (): void => undefined;
+  const between = createServer((socket) => {
+    const upstream = connect(Number(new URL(server.url).port), '127.0.0.1');
+    for (const one of [socket, upstream]) one.on('error', () => {});
+    upstream.pipe(socket);
+    socket.on('data', (data) => {
+      if (data.includes('subscribe') && ++subscriptions === 2) {
+        subscriber.disconnect();
+        socket.destroy();
+      } else upstream.write(data);
+    });
+    socket.on('close', () => upstream.destroy());
+    cut = () => socket.destroy();
+  });
+  await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
+  const address = between.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const subscriber = createSubscriber(`redis://127.0.0.1:${address.port}`, 'test');
+  const ended = once(subscriber, 'end');
+  const unhandled: unknown[] = [];
+  const hear = (reason: unknown): number => unhandled.push(reason);
+  process.on('unhandledRejection', hear);
+  try {
+    await subscriber.subscribe('news');
+    cut();
+    await ended;
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(subscriptions, 2);
+    assert.deepEqual(unhandled, []);
+  } finally {
+    process.off('unhandledRejection', hear);
+    subscriber.disconnect();
+    between.close();
   }
 });
 

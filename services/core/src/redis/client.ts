@@ -52,6 +52,7 @@ export function duplicateAsSubscriber(client: RedisClient, name: string): RedisC
   const patient: Settings = { connectionName: name, enableOfflineQueue: true, maxRetriesPerRequest: null };
   const subscriber = duplicate(client, patient);
   reportState(subscriber, {});
+  forgiveOwnCommands(subscriber);
   return subscriber;
 }
 
@@ -78,7 +79,25 @@ export function createQueueConnection(url: string, name: string, hooks: Connecti
 function connect(target: RedisTarget, hooks: ConnectionHooks, common: Settings): RedisClient {
   const client = open(target, common);
   reportState(client, hooks);
+  forgiveOwnCommands(client);
   return client;
+}
+
+/** What ioredis sends by itself after a reconnect. */
+const OWN_COMMANDS: ReadonlySet<string> = new Set(['subscribe', 'psubscribe', 'ssubscribe', 'select']);
+
+/**
+ * ioredis does not look at what becomes of these, and does them again with the next connection. When the connection is
+ * lost once more, or closed for good, before the answer is there, nobody would handle the rejection, and Node would end
+ * the process. A caller of `subscribe` hears of it all the same.
+ */
+function forgiveOwnCommands(client: RedisClient): void {
+  if (client instanceof Cluster) return;
+  const send = client.sendCommand.bind(client);
+  client.sendCommand = (command, stream) => {
+    if (OWN_COMMANDS.has(command.name)) command.promise.catch(() => {});
+    return send(command, stream);
+  };
 }
 
 function open(target: RedisTarget, common: Settings): RedisClient {

@@ -84,7 +84,7 @@ test('what is published, whether a change was refused, and the process itself', 
   await control.line('snapshot published');
   const first = await scrape();
   assert.equal(
-    sampleOf(first, 'headgate_build_info{service="control",version="0.1.0",process="' + control.child.pid + '"}'),
+    sampleOf(first, `headgate_build_info{service="control",version="0.1.0",process="${control.child.pid}"}`),
     1,
   );
   assert.ok((sampleOf(first, `process_resident_memory_bytes{process="${control.child.pid}"}`) ?? 0) > 10_000_000);

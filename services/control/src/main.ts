@@ -4,7 +4,14 @@ import type { Server } from 'node:http';
 import { ConfigError, configPath, issueLine } from '@headgate/core/config';
 import { createRequestClient } from '@headgate/core/redis';
 import { requireSecret } from '@headgate/core/snapshot';
-import { createLogger, type Logger, type Metrics, packageVersion, startTelemetry } from '@headgate/core/telemetry';
+import {
+  createLogger,
+  type Logger,
+  type Metrics,
+  outliveRejections,
+  packageVersion,
+  startTelemetry,
+} from '@headgate/core/telemetry';
 import type { Budget } from '@headgate/proto/api_key';
 import { AdminSettingsError, startAdminApi } from './admin/admin-api.ts';
 import type { Listener } from './admin/listener.ts';
@@ -25,6 +32,7 @@ async function main(): Promise<void> {
   const cwd = process.cwd();
   const { secret, desired } = readOrExit(cwd);
   const log = createLogger({ service: 'headgate-control' });
+  outliveRejections(log);
   const telemetry = await startTelemetry({ service: 'control', version: packageVersion(import.meta.url), logger: log });
   warnOf(desired, log);
 

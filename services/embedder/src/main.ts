@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { ConfigError, loadBootstrap } from '@headgate/core/config';
 import { requireSecret } from '@headgate/core/snapshot';
-import { packageVersion, startTelemetry } from '@headgate/core/telemetry';
+import { outliveRejections, packageVersion, startTelemetry } from '@headgate/core/telemetry';
 import { Embedder, graceMs } from './embedder.ts';
 
 /** EX_CONFIG of sysexits.h: starting again without a change will not help. */
@@ -10,6 +10,7 @@ const EXIT_CONFIG = 78;
 async function main(): Promise<void> {
   const telemetry = await startTelemetry({ service: 'embedder', version: packageVersion(import.meta.url) });
   const log = telemetry.logger;
+  outliveRejections(log);
   try {
     const embedder = new Embedder(loadBootstrap(process.env, process.cwd()), requireSecret(process.env), telemetry);
     const stopped = askedToStop();

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { ConfigError, loadBootstrap } from '@headgate/core/config';
 import { requireSecret } from '@headgate/core/snapshot';
-import { createLogger } from '@headgate/core/telemetry';
+import { createLogger, outliveRejections } from '@headgate/core/telemetry';
 import { Primary } from './primary.ts';
 import { loadUws } from './uws.ts';
 import { Worker } from './worker.ts';
@@ -10,6 +10,7 @@ import { Worker } from './worker.ts';
 const EX_CONFIG = 78;
 
 const log = createLogger({ service: 'ingress' });
+outliveRejections(log);
 
 async function main(): Promise<void> {
   const bootstrap = loadBootstrap(process.env, process.cwd());

@@ -37,3 +37,4 @@ export { packageVersion } from './package-version.ts';
 export { mergeSnapshots, PROMETHEUS_CONTENT_TYPE, renderMerged, withoutGauges } from './prometheus.ts';
 export { isSecretName, redactText } from './redact.ts';
 export { startTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts';
+export { outliveRejections } from './unhandled.ts';

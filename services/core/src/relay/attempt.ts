@@ -151,7 +151,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error('attempt aborted'));
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    // Each is a view of what was read with it, which a stream would keep in memory for as long as it lasts.
+    controller.rawHeaders = null;
     if (status < 200) return;
     this.status = status;
     this.#headers = headers;

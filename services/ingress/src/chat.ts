@@ -157,7 +157,7 @@ class ChatCall {
         requestedModel: chat.model,
         resume: chat.outline.providerOptions?.gateway?.resume ?? 'safe',
         health: this.#gateway.health,
-        ...(admitAttempt === undefined ? {} : { admitAttempt }),
+        admitAttempt,
         generationId: exchange.generationId,
         created: Math.floor(Date.now() / 1000),
         startedAt: exchange.startedAt,
@@ -209,11 +209,7 @@ class ChatCall {
     }
     // With one attempt that ended well, the provider has taken the whole body: see releaseBody.
     if (outcome.attempts === 1 && outcome.error === null && !outcome.clientAborted) releaseBody(this.#body);
-    this.#observation.ended({
-      ...requestEnd(outcome, principal, exchange.status),
-      resumed: outcome.resumed && outcome.error === null,
-      overheadMs: outcome.gatewayMs,
-    });
+    this.#observation.ended(requestEnd(outcome, principal, exchange.status, outcome.gatewayMs));
   }
 }
 

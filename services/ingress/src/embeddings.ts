@@ -213,6 +213,6 @@ class EmbeddingsCall {
     const served = servedEmbeddings(outcome, exchange.gone);
     const asked = askedOfEmbeddings(request);
     settle(this.#gateway, { facts: exchange, principal, asked, planned: planned.request, admission }, served);
-    this.#observation.ended({ ...requestEnd(served, principal, exchange.status), overheadMs: gatewayMs });
+    this.#observation.ended(requestEnd(served, principal, exchange.status, gatewayMs));
   }
 }

@@ -106,6 +106,15 @@ export class Account {
   sum(): Accounted | null {
     const [first, ...others] = this.#billed;
     if (first === undefined) return null;
+    if (others.length === 0) {
+      const { usage, source, costUsd: cost, planned } = first;
+      return {
+        usage: tokenUsage(usage),
+        source,
+        costUsd: planned.credentialType === 'byok' ? '0' : cost,
+        marketCostUsd: cost,
+      };
+    }
     return {
       usage: tokenUsage(others.reduce((sum, { usage }) => added(sum, usage), first.usage)),
       source: SOURCES.find((source) => this.#billed.some((one) => one.source === source)) ?? first.source,

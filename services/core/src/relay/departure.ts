@@ -56,7 +56,8 @@ export class Departure {
     }
     attempt.admission = admitted;
     const headers = this.#log.send(attempt, encoded);
+    const { url, body } = encoded;
     const { connectMs } = attempt.planned.endpoint.timeouts;
-    attempt.start(this.#request.pools, { ...encoded, headers, connectMs });
+    attempt.start(this.#request.pools, { url, headers, body, connectMs });
   }
 }

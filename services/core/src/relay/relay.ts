@@ -16,7 +16,9 @@ import { LimitTimer } from './limit-timer.ts';
 import { newAttempt } from './new-attempt.ts';
 import { LEAST_TIME_MS } from './policy.ts';
 import type { RelayRequest } from './request.ts';
-import type { RelaySink } from './sink.ts';
+import type { RelayOutcome, RelaySink } from './sink.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * One request on its way through the providers: attempts until one commits, then its frames to the client.
@@ -198,7 +200,7 @@ export class Relay implements AttemptOwner {
     this.#timer.stop();
     if (this.#waiting) clearTimeout(this.#waiting);
     const { last, count } = this.#log;
-    const ended = {
+    const outcome: Mutable<RelayOutcome> = {
       error,
       clientAborted,
       provider: last?.endpoint.provider.name ?? null,
@@ -211,11 +213,17 @@ export class Relay implements AttemptOwner {
       usage: answered === null ? null : tokenUsage(answered.usage),
       finishReason: this.#finishReason,
       resumed: this.#log.resumed,
+      billed: [],
+      accounted: null,
     };
     this.#request.observation.answered();
     this.#request.onAnswered?.();
     const account = this.#account;
-    account.whenKnown(() => this.#request.onSettled({ ...ended, billed: account.billed, accounted: account.sum() }));
+    account.whenKnown(() => {
+      outcome.billed = account.billed;
+      outcome.accounted = account.sum();
+      this.#request.onSettled(outcome);
+    });
   }
 
   get #timeoutMs(): number {

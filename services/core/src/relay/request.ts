@@ -37,9 +37,7 @@ export interface RelayRequest {
    * Asked before each attempt with the gateway's own credential: whether the limits of its provider have room for it. Null: it
    * has none. An error of class `rate_limited` moves on to the next endpoint.
    */
-  readonly admitAttempt?: (
-    planned: PlannedAttempt,
-  ) => AttemptAdmission | GatewayError | null | Promise<AttemptAdmission | GatewayError | null>;
+  readonly admitAttempt?: AdmitAttempt | undefined;
   readonly observation: RequestObservation;
   /** One for all requests of the process. */
   readonly lateUsage: LateUsage;
@@ -50,6 +48,10 @@ export interface RelayRequest {
   /** Called once, when nothing more will be sent or received, and all is known of what was used. */
   readonly onSettled: (outcome: RelayOutcome) => void;
 }
+
+export type AdmitAttempt = (
+  planned: PlannedAttempt,
+) => AttemptAdmission | GatewayError | null | Promise<AttemptAdmission | GatewayError | null>;
 
 /** What an attempt was let in with; told once how it ended. */
 export interface AttemptAdmission {

@@ -26,7 +26,7 @@ export interface SettledRequest {
 }
 
 /** How a request ended, for all that hear of it; a `RelayOutcome` is one. */
-export type Served = ServedFacts & Pick<RelayOutcome, 'last'>;
+export type Served = ServedFacts & Pick<RelayOutcome, 'last'> & Partial<Pick<RelayOutcome, 'resumed'>>;
 
 /** What was used takes the place of what was reserved, is written down, and later requests learn from it. */
 export function settle(books: Books, request: SettledRequest, served: Served): void {
@@ -41,8 +41,13 @@ export function settle(books: Books, request: SettledRequest, served: Served): v
   books.usage.write(usageRecord(request.facts, request.principal, request.asked, served));
 }
 
-/** The same for telemetry. */
-export function requestEnd(served: Served, principal: Principal, status: number): RequestEnd {
+/** The same for telemetry. `overheadMs`: as `RequestEnd` has it. */
+export function requestEnd(
+  served: Served,
+  principal: Principal,
+  status: number,
+  overheadMs: number | null = null,
+): RequestEnd {
   const { endedAt, error, clientAborted, firstContentAt, provider, model, attempts, accounted } = served;
   return {
     endedAt,
@@ -57,6 +62,8 @@ export function requestEnd(served: Served, principal: Principal, status: number)
     costUsd: accounted?.costUsd ?? null,
     keyName: principal.name,
     payer: payerOf(principal),
+    resumed: served.resumed === true && error === null,
+    overheadMs,
   };
 }
 

@@ -157,7 +157,7 @@ class ChatLine implements RelaySink {
     if (usage !== null && error === null) {
       learnedOutput.learn(principal.id, this.#chat.model, usage.completionTokens / this.#chat.choices);
     }
-    observation.ended({ ...requestEnd(outcome, principal, status), overheadMs: outcome.gatewayMs });
+    observation.ended(requestEnd(outcome, principal, status, outcome.gatewayMs));
     return this.#outcome(outcome);
   }
 

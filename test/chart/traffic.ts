@@ -64,7 +64,7 @@ export async function scrapeAfterTraffic(): Promise<Scraped> {
     return {
       ingress: await text(`${stack.origin}/metrics`),
       embedder: await text(`http://127.0.0.1:${embedderPort}/metrics`),
-      control: await text(`http://127.0.0.1:${controlPort}/metrics`),
+      control: await afterAProbe(controlPort),
       queueKeys: await keysOf(stack.redis.url, '*{bull}*'),
     };
   } finally {
@@ -138,6 +138,15 @@ async function embedderLives(stack: Stack, port: number): Promise<void> {
     ]);
     if (known.test(embedder) && (known.test(ingress) || !ingress.includes('headgate_embedders_live'))) return;
     assert.ok(Date.now() < end, 'no embedder lives');
+  }
+}
+
+/** Control asks the endpoint whose breaker has opened on its own time. */
+async function afterAProbe(port: number): Promise<string> {
+  for (const end = Date.now() + 15_000; ; await delay(50)) {
+    const scraped = await text(`http://127.0.0.1:${port}/metrics`);
+    if (/^headgate_probes_total\{/m.test(scraped)) return scraped;
+    assert.ok(Date.now() < end, 'nothing was probed');
   }
 }
 

@@ -9,7 +9,7 @@
 -- ARGV[4]  revision of the state that the caller saw last, 0: none
 -- ARGV[5]  epoch of that revision, empty: none
 -- ARGV[6]  this server's run id as far as the caller knows, empty: it does not
--- ARGV[7]  number of units; for each of them ten arguments follow:
+-- ARGV[7]  number of units; for each of them twelve arguments follow:
 --            name
 --            kind: bucket, budget or slots
 --            capacity
@@ -21,6 +21,8 @@
 --            hint: what the caller knows to have been left at most, -1: nothing. Counts when Redis has lost what the caller saw
 --            extra: of a bucket what others may have used unheard, and is not given out; of slots what each of them may use,
 --            heard or not; of a budget the end of the window that `give` and `hint` are of
+--            hand: of a bucket what the caller keeps in hand after `give`
+--            reserved: of a bucket what its requests under way were let in with and may not need
 --          want, all and wish are what comes on top of what the caller has.
 --
 -- An epoch is the time in which Redis has lost nothing: another begins when the state is gone, or stands on a server that is
@@ -28,12 +30,17 @@
 -- new epoch each caller that saw a later revision than any known so far brings what was left then; what was given and
 -- returned since the epoch began is counted on top of that (field `net`), so that the order of the callers does not matter.
 --
--- Returns {now, revision, epoch, this server's run id, then for each unit: granted (slots: total), left, milliseconds until `want` can be had (-1: never),
+-- Returns {now, revision, epoch, this server's run id, then for each unit: granted (slots: total), left, milliseconds until `want` can be had (-1: never;
+-- -2: at any moment, for there is enough with what callers have in hand and what their requests may give back),
 -- end of the window (budget; 0: never)}. Times are epoch milliseconds.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local replica, replicas = ARGV[1], math.max(1, tonumber(ARGV[2]))
 local DAY = 86400000
+-- What a caller had in hand counts for so long if it says nothing any more.
+local HELD_MS = 600000
+-- A shorter time is told as it is.
+local SOON_MS = 1000
 
 local server = ARGV[6]
 if server == '' then
@@ -89,6 +96,23 @@ local function refilled(units, part, at, capacity, window)
   return units, parts - more * window, now
 end
 
+-- What others than the caller have of a unit.
+local function heldByOthers(unit)
+  local prefix, sum = unit.name .. ':held:', 0
+  local fields = redis.call('HGETALL', KEYS[1])
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, #prefix) == prefix then
+      local colon = string.find(fields[i + 1], ':', 1, true)
+      if tonumber(string.sub(fields[i + 1], colon + 1)) <= now then
+        redis.call('HDEL', KEYS[1], fields[i])
+      elseif fields[i] ~= prefix .. replica then
+        sum = sum + tonumber(string.sub(fields[i + 1], 1, colon - 1))
+      end
+    end
+  end
+  return sum
+end
+
 local function bucket(unit)
   local window = tonumber(unit.period)
   local stored = redis.call('HMGET', KEYS[1], unit.name, unit.name .. ':part', unit.name .. ':at', unit.name .. ':net')
@@ -108,6 +132,16 @@ local function bucket(unit)
     wait = -1
   elseif granted < unit.want then
     wait = math.ceil(((unit.want + unit.extra - units) * window - part) / unit.capacity)
+    if wait > SOON_MS and units - unit.extra + unit.reserved + heldByOthers(unit) >= unit.want then
+      wait = -2
+    end
+  end
+  local held = unit.hand + unit.reserved + granted
+  if held > 0 then
+    update[#update + 1] = unit.name .. ':held:' .. replica
+    update[#update + 1] = text(held) .. ':' .. text(now + HELD_MS)
+  else
+    redis.call('HDEL', KEYS[1], unit.name .. ':held:' .. replica)
   end
   keep(unit.name, units - granted)
   keep(unit.name .. ':part', part)
@@ -195,7 +229,7 @@ end
 local KINDS = { bucket = bucket, budget = budget, slots = slots }
 local reply = { text(now), text(math.max(seen, revision) + 1), epoch, server }
 for i = 1, tonumber(ARGV[7]) do
-  local at = 8 + (i - 1) * 10
+  local at = 8 + (i - 1) * 12
   local unit = {
     name = ARGV[at],
     capacity = tonumber(ARGV[at + 2]),
@@ -206,6 +240,8 @@ for i = 1, tonumber(ARGV[7]) do
     wish = tonumber(ARGV[at + 7]),
     hint = tonumber(ARGV[at + 8]),
     extra = tonumber(ARGV[at + 9]),
+    hand = tonumber(ARGV[at + 10]),
+    reserved = tonumber(ARGV[at + 11]),
   }
   local granted, left, wait, ends = KINDS[ARGV[at + 1]](unit)
   reply[#reply + 1] = text(granted)

@@ -28,13 +28,15 @@ interface Ask {
   readonly wish?: number;
   readonly hint?: number;
   readonly extra?: number;
+  readonly hand?: number;
+  readonly reserved?: number;
 }
 
 /** One call for one unit. */
 async function acquire(
   subject: string,
   [kind, capacity, period]: readonly [string, number, number | string],
-  { give = 0, want = 0, all = want, wish = 0, hint = -1, extra = 0 }: Ask = {},
+  { give = 0, want = 0, all = want, wish = 0, hint = -1, extra = 0, hand = 0, reserved = 0 }: Ask = {},
   { replica = 'a', replicas = 1, revision = 0, epoch = '', server = '' } = {},
 ) {
   const keys = [`{${subject}}:buckets`, `{${subject}}:slots`];
@@ -56,6 +58,8 @@ async function acquire(
     wish,
     hint,
     extra,
+    hand,
+    reserved,
   ];
   const reply = (await ACQUIRE.run(client, keys, args)) as unknown[];
   const [now = 0, seen = 0] = reply.map(Number);
@@ -108,6 +112,45 @@ describe('a bucket in Redis', () => {
     assert.equal((await acquire(subject, unit, { wish: 40 }, { replicas: 4 })).granted, 5);
     assert.equal((await acquire(subject, unit, { want: 20, all: 50 }, { replicas: 4 })).granted, 35);
     assert.equal((await acquire(subject, unit, { want: 1 })).granted, 0);
+  });
+
+  test('says that it may come back at any moment while callers hold, or have reserved, enough of it', async () => {
+    const subject = fresh();
+    const unit = ['bucket', 100, 86_400_000] as const;
+    const other = { replica: 'b' };
+    assert.equal((await acquire(subject, unit, { want: 80 })).granted, 80);
+    assert.equal((await acquire(subject, unit, { want: 60 }, other)).wait, -2, 'in hand of another one');
+    assert.equal(
+      (await acquire(subject, unit, { want: 60, reserved: 70, hand: 10 })).wait,
+      -2,
+      'reserved by its own requests',
+    );
+    // Of its own only what is reserved: what it has in hand is not wanted on top.
+    assert.ok((await acquire(subject, unit, { want: 60, hand: 80 })).wait > 1_000);
+    await acquire(subject, unit, { hand: 5, reserved: 20 });
+    assert.equal((await acquire(subject, unit, { want: 45 }, other)).wait, -2);
+    assert.ok((await acquire(subject, unit, { want: 46 }, other)).wait > 1_000, 'all the others have is too little');
+    await acquire(subject, unit);
+    assert.ok((await acquire(subject, unit, { want: 60 }, other)).wait > 1_000, 'it was spent');
+    const fields = await client.hkeys(`{${subject}}:buckets`);
+    assert.deepEqual(
+      fields.filter((field) => field.includes('held')),
+      [],
+    );
+  });
+
+  test('does not count for ever on who says nothing any more', async () => {
+    const subject = fresh();
+    const unit = ['bucket', 100, 86_400_000] as const;
+    await acquire(subject, unit, { want: 80 });
+    const key = `{${subject}}:buckets`;
+    const [amount = '', until = ''] = (await client.hget(key, 'u:held:a'))?.split(':') ?? [];
+    assert.equal(amount, '80');
+    const inMs = Number(until) - Date.now();
+    assert.ok(inMs > 590_000 && inMs < 610_000, `${inMs}`);
+    await client.hset(key, 'u:held:a', `80:${Date.now() - 1}`);
+    assert.ok((await acquire(subject, unit, { want: 60 }, { replica: 'b' })).wait > 1_000);
+    assert.equal(await client.hexists(key, 'u:held:a'), 0);
   });
 
   test('keeps back what others may owe', async () => {

@@ -39,7 +39,10 @@ export class Grant implements Admission {
     this.#answered = true;
     const slots = this.#leases.filter(({ unit }) => unit.kind === 'slots');
     if (slots.length === 0) return;
-    for (const lease of slots) this.#giveBack(lease, lease.unit.need(this.#demand));
+    for (const lease of slots) {
+      const taken = lease.unit.need(this.#demand);
+      this.#giveBack(lease, taken, taken);
+    }
     this.#onOver(slots);
   }
 
@@ -60,14 +63,13 @@ export class Grant implements Admission {
       const taken = unit.need(this.#demand);
       // A request is a request, whatever it used; a slot comes free in any case.
       const used = unused || unit.kind === 'slots' ? 0 : unit.need(actual);
-      if (taken === used) continue;
-      this.#giveBack(lease, taken - used);
+      this.#giveBack(lease, taken - used, taken);
     }
     this.#onOver(this.#leases);
   }
 
-  #giveBack(lease: Lease, amount: number): void {
+  #giveBack(lease: Lease, amount: number, taken: number): void {
     if (this.#shared?.has(lease)) lease.giveShare(amount);
-    else lease.give(amount, this.#at);
+    else lease.give(amount, this.#at, taken);
   }
 }

@@ -8,7 +8,7 @@ import type { Unit } from './units.ts';
  */
 export type CallMode = 'take' | 'return' | 'empty' | 'tell';
 
-/** One unit's part of a call; the ten arguments of acquire.lua. */
+/** One unit's part of a call; the twelve arguments of acquire.lua. */
 export interface Offer {
   readonly args: readonly (string | number)[];
   /** Of the limit that was asked about. */
@@ -23,7 +23,7 @@ export interface Offer {
 export interface Reply {
   readonly granted: number;
   readonly left: number;
-  /** -1: never. */
+  /** -1: never; -2: at any moment, when others give back what they do not need. */
   readonly waitMs: number;
   /** Milliseconds until the window of a budget ends; Infinity: never. */
   readonly windowLeftMs: number;
@@ -38,10 +38,14 @@ export interface Lease {
   /** Whether a need can be met without asking Redis. */
   has(need: number, now: number): boolean;
   take(need: number, now: number): void;
-  /** What was taken at `since` comes back (positive), or more than that was used (negative). */
-  give(amount: number, since: number): void;
-  /** Redis said lately that it has nothing for such a need: from when it has, or asking makes sense; 0: now. */
+  /** What was taken at `since` comes back (positive), or more than that was used (negative), of so many units that were taken. */
+  give(amount: number, since: number, taken: number): void;
+  /** Redis said lately that it has nothing for such a need: from when asking it again makes sense; 0: now. */
   emptyUntil(need: number, now: number): number;
+  /** What a client is told then: milliseconds until such a need can be met, as far as is known; Infinity: never. */
+  waitMs(need: number, now: number): number;
+  /** What it lacks may come at any moment: a slot, or what others do not need after all. */
+  readonly isBrief: boolean;
   /** More should be fetched before it runs out. */
   low(now: number): boolean;
   /** Far more is in hand than will be needed soon, and others may wait for it. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createRequestClient, type RedisClient } from '../redis/index.ts';
 import { type RedisServer, startRedisServer } from '../redis/redis-server.testing.ts';
 import type { Subject } from './contract.ts';
@@ -104,6 +105,36 @@ describe('a bucket', () => {
     assert.equal(await ask(replica, [s], { tokens: 600, money: 0 }), null);
     const big = await replica.limiter.admit([s], { tokens: 5_000, money: 0 }, AT_ONCE);
     assert.ok(isRefusal(big) && big.error.shouldRetry === false, 'it will never fit');
+  });
+
+  test('of tokens a day: what another replica only reserved is there again a moment later', async () => {
+    const [a, b] = await start(2);
+    assert.ok(a && b);
+    const s = subject(name(), { tokensPerDay: 2_000 });
+    const large = { tokens: 1_500, money: 0 };
+    const first = await ask(a, [s], large);
+    assert.ok(first);
+    for (const replica of [a, b]) {
+      const refused = await replica.limiter.admit([s], large, AT_ONCE);
+      assert.ok(isRefusal(refused));
+      assert.ok(
+        (refused.error.retryAfterMs ?? 0) <= 1_000,
+        `hours, for what may come back at once: ${refused.error.retryAfterMs}`,
+      );
+    }
+    first.settle({ tokens: 12, money: 0 });
+    for (let i = 0; i < 20; i += 1) {
+      const next = await ask(i % 2 === 0 ? b : a, [s], large);
+      assert.ok(next, `${i}: 12 tokens of 2,000 a request`);
+      next.settle({ tokens: 12, money: 0 });
+    }
+    (await ask(b, [s], large))?.settle({ tokens: 1_500, money: 0 });
+    // As soon as b has told it: what was used does not come back.
+    for (let retryAfterMs = 0; retryAfterMs < 3_600_000; await delay(20)) {
+      const spent = await a.limiter.admit([s], large, AT_ONCE);
+      assert.ok(isRefusal(spent));
+      retryAfterMs = spent.error.retryAfterMs ?? 0;
+    }
   });
 
   test('that was overdrawn makes later requests wait', async () => {

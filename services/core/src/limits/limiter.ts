@@ -1,11 +1,11 @@
 import type { RedisClient, RedisKeys } from '../redis/index.ts';
+import { BriefWaiters } from './brief-waiters.ts';
 import type { Admission, AdmitOptions, Demand, Limiter, Refusal, Subject } from './contract.ts';
 import { Grant } from './grant.ts';
 import type { Lease } from './lease.ts';
 import { type LinkLog, RedisLink } from './redis-link.ts';
 import { isRefusal, refusal, unchecked } from './refusal.ts';
 import { Replicas } from './replicas.ts';
-import { SlotWaiters } from './slot-waiters.ts';
 import { isOverspent } from './status.ts';
 import type { LeaseDesk, SubjectState } from './subject-state.ts';
 import { MOST_SUBJECTS, SubjectTable } from './subject-table.ts';
@@ -14,10 +14,10 @@ import { WaitQueue } from './wait-queue.ts';
 const TICK_MS = 1_000;
 /** What a request gave back beyond what this process will need goes back after this: others may be waiting for it. */
 const SURPLUS_MS = 2;
-/** A slot may come free, and one be on its way back from another replica, while somebody asks for it: how often that is looked for, ... */
-const SLOT_LOOK_MS = 3;
+/** A slot may come free, and what others do not need be on its way back, while somebody asks for it: how often that is looked for, ... */
+const LOOK_MS = 3;
 /** ... and for how long at most. */
-const SLOT_WAIT_MS = 30;
+const MOST_LOOKING_MS = 30;
 /** Many requests for a little: each may need several calls, but not for ever. */
 const MOST_CALLS = 10;
 /** When to come back for what is there but is wanted by many. */
@@ -62,7 +62,7 @@ export class RedisLimiter implements Limiter {
   readonly #replicas: Replicas;
   readonly #table: SubjectTable;
   readonly #queues = new Map<SubjectState, WaitQueue>();
-  readonly #slotWaiters = new SlotWaiters();
+  readonly #briefWaiters = new BriefWaiters();
   readonly #surplus = new Set<SubjectState>();
   #surplusTimer: NodeJS.Timeout | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -186,7 +186,7 @@ export class RedisLimiter implements Limiter {
   #refuseFull(leases: readonly Lease[], demand: Demand, now: number): Refusal {
     const lease = leases.find((one) => !one.has(one.unit.need(demand), now)) ?? leases[0];
     if (!lease) throw new Error('a queue without a limit');
-    return refusal(lease, Math.max(RETRY_MS, lease.emptyUntil(lease.unit.need(demand), now) - now), leases, now);
+    return refusal(lease, Math.max(RETRY_MS, lease.waitMs(lease.unit.need(demand), now)), leases, now);
   }
 
   #count(outcome: Outcome, leases: readonly Lease[]): Outcome {
@@ -208,7 +208,7 @@ export class RedisLimiter implements Limiter {
   #attempt(leases: readonly Lease[], demand: Demand, options: AdmitOptions, now: number): Outcome | Promise<Outcome> {
     if (!this.#link.up) return this.#withoutRedis(leases, demand, options, now);
     const outcome = this.#fromLeases(leases, demand, now);
-    const lacking = slotsThatLack(outcome, leases);
+    const lacking = briefLack(outcome, leases);
     if (outcome !== null && lacking === null) return outcome;
     this.counters.waited++;
     return this.#ask(leases, demand, options, lacking);
@@ -221,8 +221,7 @@ export class RedisLimiter implements Limiter {
       const need = lease.unit.need(demand);
       if (need === 0 || lease.has(need, now)) continue;
       lacks = true;
-      const until = lease.emptyUntil(need, now);
-      if (until > 0) return refusal(lease, until - now, leases, now);
+      if (lease.emptyUntil(need, now) > 0) return refusal(lease, lease.waitMs(need, now), leases, now);
     }
     if (lacks) return null;
     for (const lease of leases) {
@@ -233,21 +232,21 @@ export class RedisLimiter implements Limiter {
     return this.#let(leases, demand, null, now);
   }
 
-  /** `lacking`: Redis had no slot for another request a moment ago; it is asked again, a moment later, for all that wait. */
+  /** `lacking`: Redis had nothing for another request a moment ago; it is asked again, a moment later, for all that wait. */
   async #ask(leases: readonly Lease[], demand: Demand, options: AdmitOptions, lacking: Lease | null): Promise<Outcome> {
-    let slots = lacking;
+    let lack = lacking;
     let giveUpAt: number | null = null;
     for (let calls = 0; calls < MOST_CALLS; ) {
       let now = performance.now();
-      if (slots !== null) {
+      if (lack !== null) {
         // In a queue there is more time, of which the queue takes care.
-        giveUpAt ??= options.queue === null ? Math.min(now + SLOT_WAIT_MS, options.deadlineAt) : now;
-        const until = slots.emptyUntil(slots.unit.need(demand), now);
-        await this.#slotWaiters.wait(slots.owner, Math.max(SLOT_LOOK_MS, until - now));
+        giveUpAt ??= options.queue === null ? Math.min(now + MOST_LOOKING_MS, options.deadlineAt) : now;
+        const until = lack.emptyUntil(lack.unit.need(demand), now);
+        await this.#briefWaiters.wait(lack.owner, Math.max(LOOK_MS, until - now));
         now = performance.now();
         if (!this.#link.up) return this.#withoutRedis(leases, demand, options, now);
       }
-      const known = slots === null ? null : this.#fromLeases(leases, demand, now);
+      const known = lack === null ? null : this.#fromLeases(leases, demand, now);
       let outcome = known;
       if (known === null) {
         calls++;
@@ -257,8 +256,8 @@ export class RedisLimiter implements Limiter {
         outcome = this.#fromLeases(leases, demand, performance.now());
         if (outcome === null) continue;
       }
-      slots = slotsThatLack(outcome, leases);
-      if (outcome !== null && (slots === null || (giveUpAt !== null && performance.now() >= giveUpAt))) return outcome;
+      lack = briefLack(outcome, leases);
+      if (outcome !== null && (lack === null || (giveUpAt !== null && performance.now() >= giveUpAt))) return outcome;
     }
     const now = performance.now();
     const short = leases.find((lease) => !lease.has(lease.unit.need(demand), now));
@@ -324,7 +323,7 @@ export class RedisLimiter implements Limiter {
     const now = performance.now();
     for (const lease of leases) {
       if (this.#queues.size > 0) this.#queues.get(lease.owner)?.wake();
-      if (!this.#slotWaiters.isEmpty && lease.unit.kind === 'slots') this.#slotWaiters.wake(lease.owner);
+      if (!this.#briefWaiters.isEmpty) this.#briefWaiters.wake(lease.owner);
     }
     this.#spare(leases, now);
   };
@@ -370,12 +369,11 @@ export class RedisLimiter implements Limiter {
   }
 }
 
-/** The slots whose want was the reason for a refusal, where that may change at any moment. */
-function slotsThatLack(outcome: Outcome | null, leases: readonly Lease[]): Lease | null {
+/** The limit that was the reason for a refusal, where that may change at any moment. */
+function briefLack(outcome: Outcome | null, leases: readonly Lease[]): Lease | null {
   if (outcome === null || !isRefusal(outcome) || outcome.error.retryAfterMs === undefined) return null;
   return (
-    leases.find(({ unit, owner }) => outcome.limit === `${owner.subject.kind} ${unit.name}` && unit.kind === 'slots') ??
-    null
+    leases.find(({ unit, owner, isBrief }) => isBrief && outcome.limit === `${owner.subject.kind} ${unit.name}`) ?? null
   );
 }
 

@@ -78,6 +78,14 @@ export class SlotsLease implements Lease, Teller {
     return now < this.#emptyUntil ? this.#emptyUntil : 0;
   }
 
+  get isBrief(): boolean {
+    return true;
+  }
+
+  waitMs(need: number, now: number): number {
+    return Math.max(0, this.emptyUntil(need, now) - now);
+  }
+
   low(now: number): boolean {
     return now < this.#expiresAt && this.#spare < this.#keep(now) / 2;
   }
@@ -168,7 +176,7 @@ export class SlotsLease implements Lease, Teller {
     const { replicas, reserveMs } = this.#around;
     const reserve = reserveMs(now) >= SURE_MS && replicas > 1 ? Math.max(1, Math.floor(capacity / replicas)) : 0;
     return {
-      args: [name, kind, capacity, LIFETIME_MS, this.#held, least, needed, wish, -1, reserve],
+      args: [name, kind, capacity, LIFETIME_MS, this.#held, least, needed, wish, -1, reserve, 0, 0],
       capacity,
       want: least,
       reserve,

@@ -9,6 +9,15 @@ import type { Unit } from './units.ts';
 const AHEAD_MS = 5_000;
 /** Redis is not asked again and again for what it has not got. */
 const RECHECK_MS = 20;
+/** Where others may give something back it is asked again after this, doubling to that; ... */
+const LEAST_RECHECK_MS = 4;
+const MOST_RECHECK_MS = 500;
+/** ... where all is used up, after this at the latest. */
+const LONGEST_EMPTY_MS = 10_000;
+/** What a client is told that may be let in at any moment. */
+const SOON_MS = 1_000;
+/** By so much each request changes what is taken for usual. */
+const USUAL = 1 / 8;
 /** Of a bucket that has less than this share left, all replicas hear. */
 const SHORT = 0.5;
 /** By so much less, others hear of it at once. */
@@ -17,6 +26,10 @@ const NEWS = 1 / 16;
 const UNHEARD = 0.5;
 /** Below this share, others may be refused for want of what this process holds. */
 const SCARCE = 0.25;
+
+/** Answers of acquire.lua. */
+const NEVER = -1;
+const SOON = -2;
 
 /** A lease of a bucket or of a budget: units taken out of Redis and not yet spent. */
 export class UnitsLease implements Lease, Teller {
@@ -31,8 +44,17 @@ export class UnitsLease implements Lease, Teller {
   /** What Redis last said is left for everybody; null before it said anything. */
   #left: number | null = null;
   #leftAt = 0;
+  /** What one request needs, as a rule. */
+  #usual = 0;
+  /** What requests under way were let in with: of tokens, some of it may come back. */
+  #reserved = 0;
+  /** What Redis knows of both. */
+  #toldHeld = 0;
   #emptyFor = 0;
   #emptyUntil = 0;
+  #recheckMs = 0;
+  /** When there is enough, as far as is known. */
+  #roomAt = 0;
   #quietUntil = 0;
   /** Of a budget: the window that the lease is of, when it was first heard of, and when nothing of it can be spent any more. */
   #windowEnds = 0;
@@ -55,6 +77,7 @@ export class UnitsLease implements Lease, Teller {
       // Of a smaller limit, what was taken out of the larger one is no part.
       this.#available = unit.capacity < before.unit.capacity ? Math.min(0, before.#available) : before.#available;
       this.#debt = before.#debt;
+      this.#reserved = before.#reserved;
       this.#windowEnds = before.#windowEnds;
       this.#windowSince = before.#windowSince;
       this.#windowOver = before.#windowOver;
@@ -72,14 +95,17 @@ export class UnitsLease implements Lease, Teller {
   take(need: number, now: number): void {
     if (this.unit.soft) this.#debt += need;
     else this.#available -= need;
+    this.#reserved += need;
+    this.#usual = this.#usual === 0 ? need : this.#usual + (need - this.#usual) * USUAL;
     this.#pace.add(need, now);
   }
 
-  give(amount: number, since: number): void {
+  give(amount: number, since: number, taken: number): void {
     if (this.#successor) {
-      this.#successor.give(amount, since);
+      this.#successor.give(amount, since, taken);
       return;
     }
+    this.#reserved = Math.max(0, this.#reserved - taken);
     // What was reserved in a window that is over does not come back to the one that runs.
     if (amount > 0 && since < this.#windowSince) return;
     if (this.unit.soft) this.#debt -= amount;
@@ -89,6 +115,15 @@ export class UnitsLease implements Lease, Teller {
   emptyUntil(need: number, now: number): number {
     if (need > this.unit.capacity && !this.unit.soft) return Number.POSITIVE_INFINITY;
     return now < this.#emptyUntil && need - Math.max(0, this.#available) >= this.#emptyFor ? this.#emptyUntil : 0;
+  }
+
+  get isBrief(): boolean {
+    return this.#recheckMs > 0;
+  }
+
+  waitMs(need: number, now: number): number {
+    const until = this.emptyUntil(need, now);
+    return Number.isFinite(until) ? Math.max(0, until - now, this.#roomAt - now) : until;
   }
 
   low(now: number): boolean {
@@ -166,8 +201,15 @@ export class UnitsLease implements Lease, Teller {
     return this.#available > 0;
   }
 
-  isDue(): boolean {
-    return this.#debt !== 0 || this.#available < 0;
+  isDue(now: number): boolean {
+    return this.#debt !== 0 || this.#available < 0 || this.#isCountedOn(now);
+  }
+
+  /** Others that are refused count on what was spent here meanwhile. */
+  #isCountedOn(now: number): boolean {
+    const [hand, reserved] = this.#held;
+    const left = this.#estimate(now);
+    return left !== null && left < this.unit.capacity * SHORT && hand + reserved < this.#toldHeld;
   }
 
   get busy(): boolean {
@@ -200,7 +242,9 @@ export class UnitsLease implements Lease, Teller {
     const wish = lacks ? Math.max(0, ahead - this.#available) : 0;
     const period = kind === 'bucket' ? windowMs : (window ?? 'total');
     const extra = kind === 'bucket' ? this.#reserve(now) : this.#windowEnds;
-    const args = [name, kind, capacity, period, back - owed, least, needed, wish, hint ?? -1, extra];
+    const [hand, reserved] = this.#held;
+    const args = [name, kind, capacity, period, back - owed, least, needed, wish, hint ?? -1, extra, hand, reserved];
+    this.#toldHeld = hand + reserved;
     return { args, capacity, want: least, reserve: kind === 'bucket' ? extra : 0, owed };
   }
 
@@ -218,6 +262,7 @@ export class UnitsLease implements Lease, Teller {
     }
     this.#windowOver = sentAt + windowLeftMs;
     if (capacity <= this.unit.capacity) this.#available += granted;
+    this.#toldHeld += granted;
     this.#left = left;
     this.#leftAt = now;
     const isShort = this.unit.kind === 'bucket' && left < this.unit.capacity * SHORT;
@@ -227,8 +272,13 @@ export class UnitsLease implements Lease, Teller {
     this.#emptyFor = want;
     // A reserve is kept for a short time only, and what others return can come at any time.
     const reserveMs = reserve > 0 ? (reserve * this.unit.windowMs) / capacity : 0;
-    const wait = waitMs < 0 ? Number.POSITIVE_INFINITY : Math.max(waitMs - reserveMs, RECHECK_MS);
-    this.#emptyUntil = refused ? now + wait : 0;
+    const isSoon = waitMs === SOON;
+    const wait =
+      waitMs === NEVER ? Number.POSITIVE_INFINITY : Math.max((isSoon ? SOON_MS : waitMs) - reserveMs, RECHECK_MS);
+    this.#recheckMs =
+      refused && isSoon ? Math.min(MOST_RECHECK_MS, Math.max(LEAST_RECHECK_MS, 2 * this.#recheckMs)) : 0;
+    this.#emptyUntil = refused ? now + (isSoon ? this.#recheckMs : Math.min(wait, LONGEST_EMPTY_MS)) : 0;
+    this.#roomAt = refused ? now + wait : 0;
   }
 
   failed(offer: Offer): void {
@@ -237,6 +287,13 @@ export class UnitsLease implements Lease, Teller {
       return;
     }
     this.#debt += offer.owed;
+  }
+
+  /** What is in hand, and what of the requests under way may come back: a request is a request, whatever it uses. */
+  get #held(): readonly [hand: number, reserved: number] {
+    const { kind, name } = this.unit;
+    if (kind !== 'bucket') return [0, 0];
+    return [Math.max(0, this.#available), name.startsWith('tokens') ? this.#reserved : 0];
   }
 
   /** What Redis has at most, as far as this process can tell. */
@@ -251,7 +308,9 @@ export class UnitsLease implements Lease, Teller {
   #keep(now: number): number {
     const left = this.#estimate(now);
     if (left === null || left <= 0) return 0;
-    return Math.min(this.#pace.per(AHEAD_MS, now), Math.floor(left / (2 * this.#around.replicas)));
+    const part = Math.floor(left / (2 * this.#around.replicas));
+    // With less than a request needs nobody is served; together with what others have it may be enough for one.
+    return part < this.#usual ? 0 : Math.min(this.#pace.per(AHEAD_MS, now), part);
   }
 
   #surplus(now: number): number {

@@ -1,14 +1,17 @@
 import type { SubjectState } from './subject-state.ts';
 
-/** Requests that wait a moment for a slot; whoever waits longest is told first that one came free in this process. */
-export class SlotWaiters {
+/**
+ * Requests that wait a moment for a slot, or for what others do not need after all; whoever waits longest is told first that
+ * something came free in this process.
+ */
+export class BriefWaiters {
   readonly #waiting = new Map<SubjectState, Set<() => void>>();
 
   get isEmpty(): boolean {
     return this.#waiting.size === 0;
   }
 
-  /** Resolves when a slot came free here, or after so many milliseconds. */
+  /** Resolves when something came free here, or after so many milliseconds. */
   wait(state: SubjectState, ms: number): Promise<void> {
     return new Promise((resolve) => {
       const line = this.#waiting.get(state) ?? new Set();

@@ -4,7 +4,7 @@ import type { Admission, AdmitOptions, Demand, Limiter, Refusal, Subject } from 
 import { Grant } from './grant.ts';
 import type { Lease } from './lease.ts';
 import { type LinkLog, RedisLink } from './redis-link.ts';
-import { isRefusal, refusal, unchecked } from './refusal.ts';
+import { isRefusal, REDIS_LOSS, refusal, unchecked } from './refusal.ts';
 import { Replicas } from './replicas.ts';
 import { isOverspent } from './status.ts';
 import type { LeaseDesk, SubjectState } from './subject-state.ts';
@@ -206,7 +206,7 @@ export class RedisLimiter implements Limiter {
   }
 
   #attempt(leases: readonly Lease[], demand: Demand, options: AdmitOptions, now: number): Outcome | Promise<Outcome> {
-    if (!this.#link.up) return this.#withoutRedis(leases, demand, options, now);
+    if (!this.#link.up) return this.#whileAway(leases, demand, options, now);
     const outcome = this.#fromLeases(leases, demand, now);
     const lacking = briefLack(outcome, leases);
     if (outcome !== null && lacking === null) return outcome;
@@ -233,7 +233,20 @@ export class RedisLimiter implements Limiter {
   }
 
   /** `lacking`: Redis had nothing for another request a moment ago; it is asked again, a moment later, for all that wait. */
-  async #ask(leases: readonly Lease[], demand: Demand, options: AdmitOptions, lacking: Lease | null): Promise<Outcome> {
+  async #ask(
+    leases: readonly Lease[],
+    demand: Demand,
+    options: AdmitOptions,
+    lacking: Lease | null,
+    hasWaited = false,
+  ): Promise<Outcome> {
+    const withoutRedis = (): Outcome | Promise<Outcome> => {
+      const since = performance.now();
+      // Once is enough: it may be slow again and again.
+      return hasWaited
+        ? this.#withoutRedis(leases, demand, options, since)
+        : this.#whileAway(leases, demand, options, since);
+    };
     let lack = lacking;
     let giveUpAt: number | null = null;
     for (let calls = 0; calls < MOST_CALLS; ) {
@@ -244,14 +257,14 @@ export class RedisLimiter implements Limiter {
         const until = lack.emptyUntil(lack.unit.need(demand), now);
         await this.#briefWaiters.wait(lack.owner, Math.max(LOOK_MS, until - now));
         now = performance.now();
-        if (!this.#link.up) return this.#withoutRedis(leases, demand, options, now);
+        if (!this.#link.up) return withoutRedis();
       }
       const known = lack === null ? null : this.#fromLeases(leases, demand, now);
       let outcome = known;
       if (known === null) {
         calls++;
         if (!(await this.#link.inTime(this.#fetchAll(leases, demand)))) {
-          return this.#withoutRedis(leases, demand, options, performance.now());
+          return withoutRedis();
         }
         outcome = this.#fromLeases(leases, demand, performance.now());
         if (outcome === null) continue;
@@ -288,6 +301,16 @@ export class RedisLimiter implements Limiter {
   #failed(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     this.#link.fails(reason, reason !== 'Command timed out');
+  }
+
+  /** A Redis that may only be slow is waited for where the answer would be that nothing can be checked. */
+  #whileAway(leases: readonly Lease[], demand: Demand, options: AdmitOptions, now: number): Outcome | Promise<Outcome> {
+    const outcome = this.#withoutRedis(leases, demand, options, now);
+    if (!isRefusal(outcome) || outcome.limit !== REDIS_LOSS || this.#link.surelyAway(now)) return outcome;
+    return this.#link.backSoon().then((isBack) => {
+      if (!isBack) return outcome;
+      return this.#fromLeases(leases, demand, performance.now()) ?? this.#ask(leases, demand, options, null, true);
+    });
   }
 
   #withoutRedis(leases: readonly Lease[], demand: Demand, options: AdmitOptions, now: number): Outcome {

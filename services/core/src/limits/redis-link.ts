@@ -52,6 +52,7 @@ export class RedisLink {
   #slowestMs = FIRST_GUESS_MS;
   #slowestAt = performance.now();
   #stopped = false;
+  readonly #waiting = new Set<() => void>();
 
   constructor(client: RedisClient, log: LinkLog, tellAll: () => Promise<void>) {
     this.#client = client;
@@ -96,6 +97,7 @@ export class RedisLink {
 
   stop(): void {
     this.#stopped = true;
+    this.#tellWaiting();
     this.#client.off('close', this.#closed);
     this.#client.off('ready', this.#ready);
   }
@@ -128,12 +130,34 @@ export class RedisLink {
     return isInTime && this.#up;
   }
 
+  /** Resolves with true when it is up again, else when it is surely away. */
+  backSoon(): Promise<boolean> {
+    const leftMs = this.#awaySince + SURE_MS - performance.now();
+    if (this.#up || this.#cut || this.#stopped || leftMs <= 0) return Promise.resolve(this.#up);
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve(this.#up);
+      };
+      const timer = setTimeout(done, leftMs);
+      this.#waiting.add(done);
+    });
+  }
+
+  #tellWaiting(): void {
+    for (const done of this.#waiting) done();
+  }
+
   /** `lost`: it may not be the same Redis, or not know what it knew, when it is back. */
   fails(reason: string, lost: boolean): void {
     if (this.#stopped) return;
     this.#lost ||= lost;
     this.#cut ||= lost;
-    if (lost) this.#isBack = false;
+    if (lost) {
+      this.#isBack = false;
+      this.#tellWaiting();
+    }
     if (!this.#up) return;
     this.#up = false;
     this.#awaySince = performance.now();
@@ -172,6 +196,7 @@ export class RedisLink {
     this.#up = true;
     this.#cut = false;
     this.#isBack = false;
+    this.#tellWaiting();
     if (this.#reserveMs > WORTH_TELLING_MS) this.#log.info('limits are kept in Redis again');
     void this.#tellAll().catch(() => undefined);
   }

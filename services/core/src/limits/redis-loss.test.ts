@@ -178,6 +178,25 @@ test('gone: deny refuses what it has no lease for, allow lets in what was left, 
   assert.ok(admitted >= most - 5 && admitted <= most, `${admitted} admitted of ${most}`);
 });
 
+test('silent for a moment: what may not go on without it waits, and is let in; what may go on does not wait', async () => {
+  const [a] = await start(1);
+  assert.ok(a);
+  const cost = { tokens: 0, money: 10_000 };
+  const hard = (id: string): Subject => subject(id, {}, { usd: '1', window: 'month', mode: 'hard' });
+  const limited = (id: string): Subject => subject(id, { requestsPerMinute: 600 });
+  // Answers were quick until now.
+  for (let i = 0; i < 20; i++) await ask(a, [hard(`h${i}`)], cost);
+  server.pause();
+  const waiting = [a.limiter.admit([hard('first')], cost, AT_ONCE), a.limiter.admit([limited('denied')], NOTHING, DENY)];
+  await until(areAway);
+  waiting.push(a.limiter.admit([hard('second')], cost, AT_ONCE));
+  assert.ok(await ask(a, [limited('other')]));
+  assert.ok(areAway(), 'that one waited');
+  server.resume();
+  for (const outcome of await Promise.all(waiting)) assert.ok(!isRefusal(outcome));
+  assert.ok(areUp());
+});
+
 test('gone: a hard budget is spent from the lease only, a soft one is told afterwards', async () => {
   const [a] = await start(1);
   assert.ok(a);

@@ -18,6 +18,9 @@ const CODE = 'rate_limit_exceeded';
 /** Slots come free when an answer ends: nobody knows when. */
 const SLOTS_RETRY_MS = 1_000;
 
+/** `limit` of a refusal for want of Redis. */
+export const REDIS_LOSS = 'redis loss';
+
 export const isRefusal = (outcome: Admission | Refusal): outcome is Refusal => 'error' in outcome;
 
 /** The 429, or the 402 of a budget. `waitMs` is how long until it could be let in; Infinity: never as it is. */
@@ -69,7 +72,7 @@ export function unchecked(leases: readonly Lease[], now: number): Refusal {
     code: 'limits_unavailable',
     retryAfterMs: SLOTS_RETRY_MS,
   });
-  return { error, status: statusOf(leases, now), limit: 'redis loss' };
+  return { error, status: statusOf(leases, now), limit: REDIS_LOSS };
 }
 
 function whose({ kind, name }: Subject): string {

@@ -22,7 +22,11 @@ const HEAP = ['--no-allocation-site-pretenuring', '--min-semi-space-size=16', '-
 /** V8's helper threads would take from a worker the very core it waits for: more CPU a request, and longer tails. */
 const ONE_CORE_EACH = ['--single-threaded-gc'];
 /** Each of V8's threads would have an arena of its own and keep what compiling once took in it: 30 MB and more. */
-const ENVIRONMENT = { MALLOC_ARENA_MAX: process.env.MALLOC_ARENA_MAX ?? '2' };
+const ENVIRONMENT = {
+  MALLOC_ARENA_MAX: process.env.MALLOC_ARENA_MAX ?? '2',
+  // Beyond this uWebSockets.js answers 431 by itself, and not in our words; tokens may be larger than its own default.
+  UWS_HTTP_MAX_HEADERS_SIZE: process.env.UWS_HTTP_MAX_HEADERS_SIZE ?? String(32 * 1024),
+};
 
 /** The first process: claims the port, keeps the workers alive, and leads them to a clean end. */
 export class Primary {

@@ -209,6 +209,7 @@ describe('what goes wrong', () => {
       /--budget-mode: found "mild", expected one of hard, soft/,
     ],
     ['keys create --name a --expires tomorrow', /--expires: found "tomorrow", expected a date/],
+    ['keys create --name a --expires 2027-02-30', /--expires: found "2027-02-30", expected a date/],
     ['keys create --name a --queue long', /--queue: found "long", expected/],
     ['keys create --name a --models a,,b', /--models: found "a,,b"/],
     ['keys create --name a --models all,b', /or all by itself/],

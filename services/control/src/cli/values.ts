@@ -26,9 +26,15 @@ export function readExpiry(option: string, text: string, nowMs: number): bigint 
   if (text === 'never') return 0n;
   if (/^\d+[smhd]$/.test(text)) return BigInt(nowMs + readSeconds(option, text) * 1000);
   const isIso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
-  const at = isIso ? Date.parse(text) : Number.NaN;
+  // Date.parse takes the 30th of February for the 2nd of March.
+  const at = isIso && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) throw wrong(option, text, 'a date (2027-01-31), a time (2027-01-31T18:00:00Z), 30d or never');
   return BigInt(at);
+}
+
+function isDay(day: string): boolean {
+  const at = Date.parse(day);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(day);
 }
 
 /** A whole number, or "none" (0n). */

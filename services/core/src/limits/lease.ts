@@ -64,6 +64,8 @@ export interface Lease {
   isScarce(now: number): boolean;
   /** What is left for everybody and for this process together; null: not known. */
   remaining(now: number): number | null;
+  /** The same, without what requests under way of this process were let in with: they may need less. */
+  settled(now: number): number | null;
   /** `want` and `all` are what requests need that wait: the first one, all of them. */
   offer(mode: CallMode, want: number, all: number, now: number): Offer;
   /** `sentAt` is from before the call. */

@@ -268,6 +268,17 @@ describe('a budget', () => {
     assert.match(outcome.error.message, /0\.001 US dollars a month.*renewed at \d{4}-/);
   });
 
+  test('that is soft does not take for spent what is only reserved', async () => {
+    const replica = await one();
+    const s = subject(name(), {}, dollars('0.001', 'soft'));
+    for (let i = 0; i < 4; i++) {
+      const admission = await ask(replica, [s], { tokens: 0, money: 5_000_000 });
+      assert.ok(admission);
+      assert.equal(admission.status.budgetWarning, '');
+      admission.settle({ tokens: 0, money: 1_000 });
+    }
+  });
+
   test('that is soft warns, that is a shadow says nothing', async () => {
     const replica = await one();
     for (const mode of ['soft', 'shadow'] as const) {

@@ -187,7 +187,10 @@ test('silent for a moment: what may not go on without it waits, and is let in; w
   // Answers were quick until now.
   for (let i = 0; i < 20; i++) await ask(a, [hard(`h${i}`)], cost);
   server.pause();
-  const waiting = [a.limiter.admit([hard('first')], cost, AT_ONCE), a.limiter.admit([limited('denied')], NOTHING, DENY)];
+  const waiting = [
+    a.limiter.admit([hard('first')], cost, AT_ONCE),
+    a.limiter.admit([limited('denied')], NOTHING, DENY),
+  ];
   await until(areAway);
   waiting.push(a.limiter.admit([hard('second')], cost, AT_ONCE));
   assert.ok(await ask(a, [limited('other')]));

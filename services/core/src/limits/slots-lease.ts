@@ -163,6 +163,10 @@ export class SlotsLease implements Lease, Teller {
     return this.#left === null ? null : this.#left + this.#spare;
   }
 
+  settled(): number | null {
+    return this.remaining();
+  }
+
   offer(mode: CallMode, want: number, all: number, now: number): Offer {
     const { name, kind, capacity } = this.unit;
     // What is not kept is given up now, not when the answer comes.

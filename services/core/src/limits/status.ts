@@ -40,9 +40,9 @@ function tighter(a: Gauge | null, b: Gauge): Gauge {
   return a === null || b.remaining * a.limit < a.remaining * b.limit ? b : a;
 }
 
-/** Whether more was spent than a budget that does not refuse has. */
+/** Whether more was spent than a budget that does not refuse has; what is only reserved is not spent. */
 export function isOverspent(lease: Lease, now: number): boolean {
-  return lease.unit.soft && (lease.remaining(now) ?? 1) <= 0;
+  return lease.unit.soft && (lease.settled(now) ?? 1) <= 0;
 }
 
 function warning(lease: Lease, now: number): string {

@@ -225,6 +225,11 @@ export class UnitsLease implements Lease, Teller {
     return left === null ? null : left + this.#available - this.#debt;
   }
 
+  settled(now: number): number | null {
+    const remaining = this.remaining(now);
+    return remaining === null ? null : remaining + this.#reserved;
+  }
+
   offer(mode: CallMode, want: number, all: number, now: number): Offer {
     const { name, kind, capacity, windowMs, window, soft } = this.unit;
     const isOver = now >= this.#windowOver;

@@ -18,7 +18,7 @@ const GIVE_UP_AFTER = 5;
  * there the dead ones keep all that they point to alive until the next full collection. A fifth of all that was allocated was
  * copied for that, and a third of a small request's CPU went into it.
  */
-const HEAP = ['--no-allocation-site-pretenuring', '--min-semi-space-size=16', '--max-semi-space-size=16'];
+const HEAP = ['--no-allocation-site-pretenuring', '--min-semi-space-size=16', '--max-semi-space-size=32'];
 /** V8's helper threads would take from a worker the very core it waits for: more CPU a request, and longer tails. */
 const ONE_CORE_EACH = ['--single-threaded-gc'];
 /** Each of V8's threads would have an arena of its own and keep what compiling once took in it: 30 MB and more. */

@@ -121,6 +121,23 @@ describe('rate limits', () => {
     }
   });
 
+  test('headers on what no limit was asked for, too: lists, errors of the request; none for strangers', async () => {
+    const chat = (key: string, body: object) =>
+      raw(key, '/chat/completions', { method: 'POST', body: JSON.stringify(body) });
+    const told = async (answer: Promise<Response>) => {
+      const { status, headers } = await answer;
+      return [status, headers.get('x-ratelimit-limit-requests')];
+    };
+    assert.deepEqual(await told(raw('key-few', '/models')), [200, '3']);
+    assert.deepEqual(await told(raw('key-few', '/models/test/none')), [404, '3']);
+    assert.deepEqual(await told(raw('key-few', '/files')), [200, '3']);
+    assert.deepEqual(await told(chat('key-few', { ...params(), temperature: 'hot' })), [400, '3']);
+    assert.deepEqual(await told(raw('key-group-1', '/credits')), [200, '4']);
+    assert.deepEqual(await told(raw(await issuer.token(), '/models')), [200, '100']);
+    assert.deepEqual(await told(raw('key-anyone', '/models')), [200, null]);
+    assert.deepEqual(await told(raw('key-nobody', '/models')), [401, null]);
+  });
+
   test('of tokens: reserved, then settled with what was used', async () => {
     const first = await statuses('key-tokens', 1, { max_tokens: 350 });
     assert.deepEqual(first, [200]);

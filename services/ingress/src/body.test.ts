@@ -31,6 +31,7 @@ describe('collectBody, behind a real server', () => {
   const host: ExchangeHost = {
     draining: false,
     corsOrigins: [],
+    limitHeadersOf: () => [],
     opened: (exchange) => void open.add(exchange),
     closed: (exchange) => void open.delete(exchange),
   };

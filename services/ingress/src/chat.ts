@@ -122,7 +122,7 @@ class ChatCall {
 
   #enter(chat: ChatRequest, planned: PlannedChat, admitted: Admission | Refusal | null): void {
     const exchange = this.#exchange;
-    if (admitted !== null) exchange.extraHeaders = limitHeaders(admitted.status);
+    exchange.limitHeaders = admitted === null ? [] : limitHeaders(admitted.status);
     if (admitted !== null && isRefusal(admitted)) this.#refuse(admitted.error);
     else if (exchange.over) admitted?.release();
     else {

@@ -2,7 +2,9 @@
 
 const METHODS = 'GET, POST, DELETE, OPTIONS';
 const EXPOSED =
-  'x-request-id, x-generation-id, x-headgate-provider, retry-after, retry-after-ms, x-should-retry, server-timing, content-disposition';
+  'x-request-id, x-generation-id, x-headgate-provider, x-headgate-budget-warning, retry-after, retry-after-ms, x-should-retry, ' +
+  'x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, ' +
+  'x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, server-timing, content-disposition';
 
 /** The value of `access-control-allow-origin`; '' when this origin may not read the answer. */
 export function allowedOrigin(origin: string, allowed: readonly string[]): string {

@@ -133,7 +133,7 @@ class EmbeddingsCall {
       deadlineAt: this.#deadlineAt,
       queue: this.#principal.queue,
     });
-    this.#exchange.extraHeaders = limitHeaders(outcome.status);
+    this.#exchange.limitHeaders = limitHeaders(outcome.status);
     if (isRefusal(outcome)) throw outcome.error;
     return outcome;
   }

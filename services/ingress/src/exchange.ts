@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import { GatewayError, toGatewayError } from '@headgate/core/errors';
+import type { Principal } from '@headgate/core/identity';
 import type { RelaySink, Timing } from '@headgate/core/relay';
 import { allowedOrigin, corsHeaders } from './cors.ts';
 import { requestIds } from './ids.ts';
@@ -15,6 +16,8 @@ export interface ExchangeHost {
   /** Asks clients to leave: connections are closed behind their answers. */
   readonly draining: boolean;
   readonly corsOrigins: readonly string[];
+  /** Headers of the caller's own limits. */
+  limitHeadersOf(caller: Principal): readonly string[];
   opened(exchange: Exchange): void;
   closed(exchange: Exchange): void;
 }
@@ -43,8 +46,10 @@ export class Exchange implements RelaySink {
   readonly clientTimeout: string;
   readonly metadataPlace: string;
   readonly keepAliveWish: string;
-  /** Headers that every answer to this request carries from now on. */
-  extraHeaders: readonly string[] = [];
+  /** Once it is known who is asking. */
+  caller: Principal | null = null;
+  /** Headers of the limits that the request was measured against; null: of none so far, and the caller's own are told. */
+  limitHeaders: readonly string[] | null = null;
   /** Status sent; 0 while none was. */
   status = 0;
   /** Where it stands among the open ones; theirs to set. */
@@ -307,7 +312,8 @@ export class Exchange implements RelaySink {
     res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
     res.writeHeader('x-request-id', this.requestId);
     writeAll(res, headers);
-    writeAll(res, this.extraHeaders);
+    if (this.limitHeaders !== null) writeAll(res, this.limitHeaders);
+    else if (this.caller !== null) writeAll(res, this.#host.limitHeadersOf(this.caller));
     writeAll(res, this.#cors);
   }
 }

@@ -71,9 +71,8 @@ function serveOwner(
   route: string,
   serve: (principal: Principal) => Promise<void>,
 ): void {
-  observedRoute(exchange, gateway, route, async (known) => {
+  observedRoute(exchange, gateway, route, async () => {
     const principal = await identify(exchange, gateway);
-    known(principal);
     if (!exchange.gone) await serve(principal);
   });
 }

@@ -1,8 +1,8 @@
 import type { HttpRequest } from 'uWebSockets.js';
-import type { Limits } from '@headgate/core/catalog';
 import { fileTooLarge } from '@headgate/core/files';
 import type { Principal } from '@headgate/core/identity';
-import { type Admission, type Demand, isRefusal, type Subject } from '@headgate/core/limits';
+import { type Admission, type Demand, isRefusal } from '@headgate/core/limits';
+import { subjectsOfCaller } from '@headgate/core/serving';
 import type { Exchange } from './exchange.ts';
 import { fileDocument } from './file-documents.ts';
 import { receiveFile } from './file-upload.ts';
@@ -19,12 +19,11 @@ const NOTHING: Demand = { tokens: 0, money: 0 };
 /** `POST /v1/files` (WIRE 2.14): the file goes to the store as it comes in, never whole into memory. */
 export function serveFileUpload(exchange: Exchange, gateway: Gateway, req: HttpRequest): void {
   const contentType = req.getHeader('content-type');
-  observedRoute(exchange, gateway, FILES_ROUTE, (known) => {
+  observedRoute(exchange, gateway, FILES_ROUTE, () => {
     const { maxFileBytes } = gateway.current().table.files;
     const caller = identify(exchange, gateway);
-    if (!(caller instanceof Promise)) known(caller);
     if (Number(exchange.contentLength) > maxFileBytes + FORM_BYTES) throw fileTooLarge(maxFileBytes);
-    return upload(exchange, gateway, contentType, caller, known);
+    return upload(exchange, gateway, contentType, caller);
   });
 }
 
@@ -33,7 +32,6 @@ async function upload(
   gateway: Gateway,
   contentType: string,
   caller: Principal | Promise<Principal>,
-  known: (principal: Principal) => void,
 ): Promise<void> {
   let admission: Admission | null = null;
   // Reading begins now: what comes in before an OIDC token is checked waits, as much of it as one buffer holds.
@@ -46,7 +44,6 @@ async function upload(
   });
   try {
     const [file, principal] = await Promise.all([receiving, caller]);
-    known(principal);
     if (file === null) return;
     if (exchange.gone) await gateway.files.delete(principal.id, file.id);
     else exchange.answerJson(200, JSON.stringify(fileDocument(file)));
@@ -57,19 +54,16 @@ async function upload(
 
 /** An upload counts as a request of its key and its group; it uses no tokens and costs nothing. Null where nobody has a limit. */
 async function admit(exchange: Exchange, gateway: Gateway, principal: Principal): Promise<Admission | null> {
-  const { limits, server } = gateway.current().table;
-  const { id, name, group, budget } = principal;
-  const subjects: Subject[] = [];
-  if (hasLimit(principal.limits)) subjects.push({ kind: 'key', id, name, limits: principal.limits, budget });
-  const ofGroup = group === '' ? undefined : limits.groups.get(group);
-  if (ofGroup) subjects.push({ kind: 'group', id: group, name: group, ...ofGroup });
+  const { table } = gateway.current();
+  const { limits, server } = table;
+  const subjects = subjectsOfCaller(table, principal);
   if (subjects.length === 0) return null;
   const admitted = await gateway.limiter.admit(subjects, NOTHING, {
     onRedisLoss: limits.onRedisLoss,
     deadlineAt: exchange.startedAt + server.requestTimeoutMs,
     queue: principal.queue,
   });
-  exchange.extraHeaders = limitHeaders(admitted.status);
+  exchange.limitHeaders = limitHeaders(admitted.status);
   if (isRefusal(admitted)) throw admitted.error;
   return admitted;
 }
@@ -77,5 +71,3 @@ async function admit(exchange: Exchange, gateway: Gateway, principal: Principal)
 function settle(admission: Admission | null): void {
   admission?.settle(NOTHING);
 }
-
-const hasLimit = (limits: Limits): boolean => Object.values(limits).some((limit) => limit !== null);

@@ -3,16 +3,18 @@ import { type EmbeddingRunner, type InlineRunner, MicroBatcher } from '@headgate
 import { GatewayError } from '@headgate/core/errors';
 import type { FileStore } from '@headgate/core/files';
 import type { HealthBoard } from '@headgate/core/health';
-import { type KeyTable, OidcVerifier } from '@headgate/core/identity';
+import { type KeyTable, OidcVerifier, type Principal } from '@headgate/core/identity';
 import type { Reports, UsageWriter } from '@headgate/core/ledger';
 import { LearnedOutput, type RedisLimiter } from '@headgate/core/limits';
 import { LateUsage } from '@headgate/core/relay';
 import { AffinityMemory } from '@headgate/core/routing';
+import { subjectsOfCaller } from '@headgate/core/serving';
 import type { SnapshotFeed } from '@headgate/core/snapshot';
 import type { Telemetry } from '@headgate/core/telemetry';
 import { Authorizers, type UpstreamPools } from '@headgate/core/upstream';
 import type { BatchDesk } from './batches/batch-routes.ts';
 import type { Exchange, ExchangeHost } from './exchange.ts';
+import { limitHeaders } from './limit-headers.ts';
 import { OpenExchanges } from './open-exchanges.ts';
 
 export interface Current {
@@ -116,6 +118,12 @@ export class Gateway implements ExchangeHost {
 
   get corsOrigins(): readonly string[] {
     return this.feed.current()?.table.server.corsOrigins ?? [];
+  }
+
+  limitHeadersOf(caller: Principal): readonly string[] {
+    const table = this.feed.current()?.table;
+    const subjects = table === undefined ? [] : subjectsOfCaller(table, caller);
+    return subjects.length === 0 ? [] : limitHeaders(this.limiter.statusOf(subjects));
   }
 
   get draining(): boolean {

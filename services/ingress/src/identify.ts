@@ -11,10 +11,23 @@ import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 
 /**
- * Who is asking: by API key, or by OIDC token. Where both are offered the key decides, even if it is invalid. At once but for
- * a token that is seen for the first time. Throws or rejects with a GatewayError: 401, or 503 when a token cannot be checked.
+ * Who is asking: by API key, or by OIDC token; the exchange is told, too. Where both are offered the key decides, even if it
+ * is invalid. At once but for a token that is seen for the first time. Throws or rejects with a GatewayError: 401, or 503 when
+ * a token cannot be checked.
  */
 export function identify(exchange: Exchange, gateway: Gateway): Principal | Promise<Principal> {
+  const found = callerOf(exchange, gateway);
+  if (!(found instanceof Promise)) {
+    exchange.caller = found;
+    return found;
+  }
+  return found.then((principal) => {
+    exchange.caller = principal;
+    return principal;
+  });
+}
+
+function callerOf(exchange: Exchange, gateway: Gateway): Principal | Promise<Principal> {
   const { keys } = gateway.current();
   const now = Date.now();
   if (exchange.apiKey !== '') {

@@ -1,18 +1,12 @@
 import { GatewayError } from '@headgate/core/errors';
-import type { Principal } from '@headgate/core/identity';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 
 /**
  * Runs a route that asks no provider, with its span, its metrics and its log line. What `serve` throws or rejects with is
- * answered; it tells who the caller is as soon as it knows.
+ * answered.
  */
-export function observedRoute(
-  exchange: Exchange,
-  gateway: Gateway,
-  route: string,
-  serve: (known: (principal: Principal) => void) => Promise<void>,
-): void {
+export function observedRoute(exchange: Exchange, gateway: Gateway, route: string, serve: () => Promise<void>): void {
   const observation = gateway.telemetry.observe({
     method: exchange.method,
     route,
@@ -23,7 +17,6 @@ export function observedRoute(
     tracestate: exchange.tracestate,
     startedAt: exchange.startedAt,
   });
-  let principal: Principal | null = null;
   const ended = (errorType: string | null): void =>
     observation.ended({
       endedAt: performance.now(),
@@ -36,17 +29,14 @@ export function observedRoute(
       attempts: 0,
       usage: null,
       costUsd: null,
-      keyName: principal?.name ?? null,
+      keyName: exchange.caller?.name ?? null,
     });
   const refuse = (thrown: unknown): void => {
     exchange.refuseThrown(thrown);
     ended(thrown instanceof GatewayError ? thrown.type : 'internal_server_error');
   };
   try {
-    const known = (caller: Principal): void => {
-      principal = caller;
-    };
-    serve(known).then(() => ended(null), refuse);
+    serve().then(() => ended(null), refuse);
   } catch (thrown) {
     refuse(thrown);
   }

@@ -71,4 +71,6 @@ export interface Limiter {
     demand: Demand,
     options: AdmitOptions,
   ): Admission | Refusal | Promise<Admission | Refusal>;
+  /** Where the subjects stand, as far as this process knows at once: a limit that it knows nothing of is taken to be full. */
+  statusOf(subjects: readonly Subject[]): LimitStatus;
 }

@@ -47,6 +47,25 @@ async function commands(): Promise<number> {
   return Number(/total_commands_processed:(\d+)/.exec(text)?.[1]);
 }
 
+describe('what headers tell', () => {
+  test('without a request: of what others used, too, once Redis was asked; nothing is spent by it', async () => {
+    const [a, b] = await start(2);
+    assert.ok(a && b);
+    const s = subject(name(), { requestsPerDay: 1_000 });
+    for (let i = 0; i < 600; i++) assert.ok(await ask(a, [s]));
+    const remaining = (): number => b.limiter.statusOf([s]).requests?.remaining ?? -1;
+    assert.equal(remaining(), 1_000);
+    while (remaining() > 400) await delay(1);
+    assert.ok(remaining() > 0 && b.limiter.statusOf([s]).tokens === null);
+    assert.equal(b.limiter.counters.admitted, 0);
+    // What the first one has in hand comes back.
+    await a.stop();
+    let more = 0;
+    while (await ask(b, [s])) more++;
+    assert.equal(more, 400);
+  });
+});
+
 describe('a bucket', () => {
   test('lets in what it holds, to the last one, then says when to come back', async () => {
     const replica = await one();

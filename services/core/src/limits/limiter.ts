@@ -1,12 +1,12 @@
 import type { RedisClient, RedisKeys } from '../redis/index.ts';
 import { BriefWaiters } from './brief-waiters.ts';
-import type { Admission, AdmitOptions, Demand, Limiter, Refusal, Subject } from './contract.ts';
+import type { Admission, AdmitOptions, Demand, Limiter, LimitStatus, Refusal, Subject } from './contract.ts';
 import { Grant } from './grant.ts';
 import type { Lease } from './lease.ts';
 import { type LinkLog, RedisLink } from './redis-link.ts';
 import { isRefusal, REDIS_LOSS, refusal, unchecked } from './refusal.ts';
 import { Replicas } from './replicas.ts';
-import { isOverspent } from './status.ts';
+import { isOverspent, isStatusKnown, statusOf } from './status.ts';
 import type { LeaseDesk, SubjectState } from './subject-state.ts';
 import { MOST_SUBJECTS, SubjectTable } from './subject-table.ts';
 import { WaitQueue } from './wait-queue.ts';
@@ -150,6 +150,18 @@ export class RedisLimiter implements Limiter {
     const outcome = this.#attempt(leases, demand, options, now);
     if (outcome instanceof Promise) return outcome.then((later) => this.#count(later, leases));
     return this.#count(outcome, leases);
+  }
+
+  statusOf(subjects: readonly Subject[]): LimitStatus {
+    const now = performance.now();
+    const leases: Lease[] = [];
+    for (const subject of subjects) {
+      const state = this.#table.of(subject, now);
+      // Redis is asked for the next one who wants to know.
+      if (this.#link.up && !state.calling && !isStatusKnown(state.leases, now)) void this.#fetch(state);
+      for (const lease of state.leases) leases.push(lease);
+    }
+    return statusOf(leases, now);
   }
 
   #admitInTurn(leases: readonly Lease[], demand: Demand, options: AdmitOptions): Outcome | Promise<Outcome> {

@@ -26,6 +26,11 @@ export function statusOf(leases: readonly Lease[], now: number): LimitStatus {
   return { requests, tokens, budgetWarning };
 }
 
+/** Whether the process has ever heard what is left of the limits that headers tell of. */
+export function isStatusKnown(leases: readonly Lease[], now: number): boolean {
+  return leases.every((lease) => lease.unit.kind === 'slots' || lease.remaining(now) !== null);
+}
+
 function gaugeOf(lease: Lease, now: number): Gauge {
   const { capacity, windowMs } = lease.unit;
   const units = Math.max(0, Math.min(capacity, Math.floor(lease.remaining(now) ?? capacity)));

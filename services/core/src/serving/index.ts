@@ -12,5 +12,5 @@ export {
   servedEmbeddings,
   settle,
 } from './settle.ts';
-export { demandOf, demandOfEmbeddings, providerSubject, subjectsOf } from './subjects.ts';
+export { demandOf, demandOfEmbeddings, providerSubject, subjectsOf, subjectsOfCaller } from './subjects.ts';
 export { type AskedFacts, askedOfChat, type RequestFacts } from './usage-record.ts';

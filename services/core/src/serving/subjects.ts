@@ -37,14 +37,26 @@ export function subjectsOf(
   return [...known, { kind: 'user', id: `${principal.id}:${user}`, name: user, limits: users, budget: null }];
 }
 
-function lastingSubjects({ limits }: RoutingTable, principal: Principal, model: ModelEntry): readonly Subject[] {
+/** Of a caller alone, whatever it asks for: its key and the key's group. */
+export function subjectsOfCaller(table: RoutingTable, principal: Principal): readonly Subject[] {
+  let known = callers.get(principal);
+  if (known?.table !== table) {
+    known = { table, subjects: lastingSubjects(table, principal, null) };
+    callers.set(principal, known);
+  }
+  return known.subjects;
+}
+
+const callers = new WeakMap<Principal, { readonly table: RoutingTable; readonly subjects: readonly Subject[] }>();
+
+function lastingSubjects({ limits }: RoutingTable, principal: Principal, model: ModelEntry | null): readonly Subject[] {
   const { id, name, budget, group } = principal;
   const list: Subject[] = [];
   if (hasLimit(principal.limits) || budget !== null)
     list.push({ kind: 'key', id, name, limits: principal.limits, budget });
   const ofGroup = group === '' ? undefined : limits.groups.get(group);
   if (ofGroup) list.push({ kind: 'group', id: group, name: group, limits: ofGroup.limits, budget: ofGroup.budget });
-  const ofModel = limits.models.find(({ pattern }) => matches(pattern, model.id));
+  const ofModel = model === null ? undefined : limits.models.find(({ pattern }) => matches(pattern, model.id));
   if (ofModel) {
     list.push({ kind: 'model', id: ofModel.pattern, name: ofModel.pattern, limits: ofModel.limits, budget: null });
   }

@@ -133,9 +133,8 @@ function serveOwner(
   route: string,
   serve: (principal: Principal) => Promise<void>,
 ): void {
-  observedRoute(exchange, gateway, route, async (known) => {
+  observedRoute(exchange, gateway, route, async () => {
     const principal = await identify(exchange, gateway);
-    known(principal);
     if (exchange.gone) return;
     await serve(principal).catch((thrown: unknown) => {
       throw thrown instanceof GatewayError ? thrown : unavailable(thrown);

@@ -172,6 +172,7 @@ describe('what is refused', () => {
     await assert.rejects(keys.updateKey({ id, expiresAtMs: 1n }), invalid(/^expiresAtMs: /));
     await assert.rejects(keys.updateKey({ id: '', name: 'b' }), invalid(/^id: found nothing/));
     await assert.rejects(keys.rotateKey({ id, overlapSeconds: 2_592_001 }), invalid(/30 days/));
+    await assert.rejects(keys.listKeys({ pageToken: 'page 2' }), invalid(/^pageToken: found something else/));
     await assert.rejects(keys.listKeys({ pageSize: 1001 }), invalid(/^pageSize: found 1001, expected at most 1000/));
   });
 

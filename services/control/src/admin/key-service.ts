@@ -44,6 +44,8 @@ import { Problems } from './problems.ts';
 
 const USUAL_PAGE = 100;
 const LARGEST_PAGE = 1000;
+/** The id of the last key of the page before; none for the first page. */
+const PAGE_TOKEN = /^(key_[0-9A-Z]{26})?$/;
 const LONGEST_OVERLAP_S = 30 * 24 * 3600;
 /** Somebody else was faster: the change is made anew on what stands now. */
 const TRIES = 5;
@@ -95,6 +97,7 @@ export class Keys implements ServiceImpl<typeof KeyService> {
   async listKeys({ group, pageSize, pageToken }: ListKeysRequest): Promise<ListKeysResponse> {
     const problems = new Problems();
     if (pageSize > LARGEST_PAGE) problems.add('pageSize', `${pageSize}`, `at most ${LARGEST_PAGE}`);
+    if (!PAGE_TOKEN.test(pageToken)) problems.add('pageToken', 'something else', 'nextPageToken of an answer');
     problems.throwIfAny();
     const size = pageSize === 0 ? USUAL_PAGE : pageSize;
     const all = await this.#store.list();

@@ -61,6 +61,7 @@ suite('embeddings without the queue', () => {
               { dialect: 'openai', baseUrl: first?.baseUrl, apiKey: 'sk-simulated', timeouts: { firstTokenMs: 400 } },
             ]),
           ),
+          cohere: { dialect: 'cohere', baseUrl: first?.url, apiKey: 'simulated' },
           beta: { dialect: 'openai', baseUrl: second?.baseUrl, apiKey: 'sk-simulated' },
         },
         models: [
@@ -87,6 +88,14 @@ suite('embeddings without the queue', () => {
             type: 'embedding',
             endpoints: [`alpha-${i}`, 'beta'].map((provider) => ({ provider, model: 'text-embedding-3-small' })),
           })),
+          {
+            id: 'test/cohere-first',
+            type: 'embedding',
+            endpoints: [
+              { provider: 'cohere', model: 'embed-v4.0' },
+              { provider: 'beta', model: 'text-embedding-3-small' },
+            ],
+          },
           { id: 'test/chat', endpoints: [{ provider: 'alpha', model: 'gpt-4.1-mini' }] },
         ],
       }),
@@ -195,6 +204,14 @@ suite('embeddings without the queue', () => {
       model: 'text-embedding-3-small',
       input: 'Sunny day at the beach',
     });
+
+  test('what a provider has no word for is asked of the next one: token ids, other sizes', async () => {
+    const providerFor = async (given: Partial<EmbeddingCreateParams>) =>
+      (await embed({ model: 'test/cohere-first', ...given })).providerMetadata.gateway.routing.finalProvider;
+    assert.equal(await providerFor({}), 'cohere');
+    assert.equal(await providerFor({ input: [1, 2, 3] }), 'beta');
+    assert.equal(await providerFor({ dimensions: 5 }), 'beta');
+  });
 
   test('another model takes the whole request, where the first one has nobody left', async () => {
     await stack.simulator(0).fault({ match: { model: 'broken' }, fault: { status: 500 }, times: null });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Stack, startStack } from '../support/stack.ts';
 import { type ChatResult, chat, question } from './chat-client.ts';
-import { configuration, pairsOf, targetOf } from './configuration.ts';
+import { CREDENTIAL, configuration, pairsOf, targetOf } from './configuration.ts';
 import { idle, metrics, total } from './observe.ts';
 
 const PAIRS = 80;
@@ -21,6 +21,15 @@ before(async () => {
         pairs: PAIRS,
         server: { requestTimeoutMs: 5_000 },
         timeouts: { connectMs: 1_000, firstTokenMs: FIRST_TOKEN_MS, streamStallMs: 1_000 },
+        providers: {
+          gamma: { dialect: 'openai', baseUrl: simulator?.baseUrl, apiKey: CREDENTIAL },
+          claude: { dialect: 'anthropic', baseUrl: simulator?.url, apiKey: CREDENTIAL },
+        },
+        models: [
+          ['test/claude', 'claude'],
+          ['test/claude-first', 'claude', 'alpha'],
+          ['test/claude-last', 'gamma', 'claude'],
+        ].map(([id, ...providers]) => ({ id, endpoints: providers.map((provider) => ({ provider, model: 'one' })) })),
       }),
   });
 });
@@ -141,6 +150,28 @@ for (const stream of [false, true]) {
         assert.equal(answer.metadata?.routing.attempts.length, 1);
       });
     }
+  });
+
+  test(`what a provider has no word for is asked of the next one, ${stream ? 'stream' : 'JSON'}`, async () => {
+    const two = (model: string, more: object = {}) =>
+      chat(targetOf(stack), { model, stream, n: 2, messages: question('[[sim tokens=3]] Heads or tails?'), ...more });
+    const alone = await two('test/claude');
+    assert.deepEqual(
+      [alone.status, alone.errors[0]?.param, alone.errors[0]?.code],
+      [400, 'n', 'unsupported_parameter'],
+    );
+    const answer = await two('test/claude-first');
+    assert.deepEqual([answer.status, answer.headers['x-headgate-provider']], [200, 'alpha']);
+    assert.deepEqual(
+      answer.metadata?.routing.attempts.map(({ provider, success }) => [provider, success]),
+      [
+        ['claude', false],
+        ['alpha', true],
+      ],
+    );
+    // The request is none the worse for a provider that could not be asked.
+    const failed = await two('test/claude-last', { messages: question('[[sim status=503 for=one]] Heads or tails?') });
+    assert.deepEqual([failed.status, failed.errors[0]?.param], [503, null]);
   });
 
   test(`what another provider would refuse, too, is not asked of it, ${stream ? 'stream' : 'JSON'}`, async () => {

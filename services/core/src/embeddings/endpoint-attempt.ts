@@ -37,6 +37,8 @@ type Part = readonly number[];
 export interface AttemptResult {
   /** Null: every item that was missing has its vector. */
   readonly error: GatewayError | null;
+  /** Its provider was asked for something. */
+  readonly sent: boolean;
   readonly facts: AttemptFacts;
   readonly promptTokens: number;
   readonly estimated: boolean;
@@ -93,6 +95,7 @@ export class EndpointAttempt {
     this.#observe();
     return {
       error: this.#error,
+      sent: this.#sent,
       facts: this.#facts(),
       promptTokens: this.#promptTokens,
       estimated: this.#estimated,

@@ -70,7 +70,7 @@ class ChunkRun {
       if (result.error === null) return null;
       if (signal.aborted) return abandoned();
       const now = performance.now();
-      const circumstances = { attempts: number, now, deadlineAt, random: Math.random() };
+      const circumstances = { attempts: number, sent: result.sent, now, deadlineAt, random: Math.random() };
       const waitMs = route.after(result.error, circumstances);
       if (waitMs === null) return route.finalError(now);
       if (waitMs > 0 && this.#tools.returnsWhenLimited && result.error.failure === 'rate_limited') {

@@ -82,12 +82,13 @@ export class Failover {
       this.#refusedStream = attempt.planned.endpoint;
       return 0;
     }
-    const circumstances = this.#circumstances(deadlineAt);
+    const circumstances = this.#circumstances(attempt, deadlineAt);
     return this.#route.after(error, circumstances) ?? this.#route.finalError(circumstances.now);
   }
 
   /** A stream broke behind content that the client has: somebody goes on with it, or all that is left is to say so. */
-  afterBreak({ planned, output }: Attempt, error: GatewayError, deadlineAt: number): Next {
+  afterBreak(attempt: Attempt, error: GatewayError, deadlineAt: number): Next {
+    const { planned, output } = attempt;
     const wasRecovering = this.isRecovering;
     this.#recovery ??= Recovery.of(this.#request, output?.transcript ?? null, planned, error);
     const recovery = this.#recovery;
@@ -98,12 +99,12 @@ export class Failover {
     if (this.#prefilled && didNotGoOn && recovery.refused(planned.endpoint.key)) {
       return this.#hasAttempts ? 0 : recovery.brokenBy;
     }
-    return this.#goOn(recovery, error, wasRecovering && output?.flowing === false, deadlineAt);
+    const afresh = wasRecovering && output?.flowing === false;
+    return this.#goOn(recovery, error, afresh, this.#circumstances(attempt, deadlineAt));
   }
 
   /** `afresh`: nothing of the failed attempt has been sent, so that it fails as one before any content does. */
-  #goOn(recovery: Recovery, error: GatewayError, afresh: boolean, deadlineAt: number): Next {
-    const circumstances = this.#circumstances(deadlineAt);
+  #goOn(recovery: Recovery, error: GatewayError, afresh: boolean, circumstances: Circumstances): Next {
     // One endpoint's refusal of the request says nothing of the next one: another has taken it.
     const ordinary = afresh && error.failure !== 'bad_request';
     const waitMs = ordinary ? this.#route.after(error, circumstances) : this.#route.leave(error, circumstances);
@@ -118,7 +119,8 @@ export class Failover {
     return this.#log.count < MAX_ATTEMPTS;
   }
 
-  #circumstances(deadlineAt: number): Circumstances {
-    return { attempts: this.#log.count, now: performance.now(), deadlineAt, random: Math.random() };
+  #circumstances(attempt: Attempt | null, deadlineAt: number): Circumstances {
+    const sent = attempt !== null && attempt.sentAt !== null;
+    return { attempts: this.#log.count, sent, now: performance.now(), deadlineAt, random: Math.random() };
   }
 }

@@ -69,6 +69,13 @@ export function tellsOfEndpoint(error: GatewayError, wasSent: boolean): FailureC
   return isAnswer(error) ? null : error.failure;
 }
 
+/**
+ * Our own preparation found that this provider has no word for what is asked, such as several choices or a kind of file:
+ * another may have. What is wrong wherever it is sent has other codes.
+ */
+export const cannotBeAsked = ({ failure, code }: GatewayError, wasSent: boolean): boolean =>
+  !wasSent && failure === 'bad_request' && (code?.startsWith('unsupported_') ?? false);
+
 /** It has finished, and has said nothing. */
 export const isEmptyAnswer = ({
   hasContent,

@@ -28,6 +28,7 @@ const plan = (...names: string[]): Plan =>
 
 const at = (changes: Partial<Circumstances> = {}): Circumstances => ({
   attempts: 1,
+  sent: true,
   now: 1_000,
   deadlineAt: 101_000,
   random: 0,
@@ -66,6 +67,31 @@ describe('Route', () => {
     assert.deepEqual([route.after(failure('overloaded'), at()), keyOf(route)], [50, 'b:up']);
     const alone = trial('a');
     assert.deepEqual([alone.after(failure('overloaded'), at()), keyOf(alone)], [50, 'a:up']);
+  });
+
+  it('an endpoint that cannot be asked is passed by; the caller hears of it only where nobody could be asked', () => {
+    const unasked = (name: string) =>
+      new GatewayError('invalid_request_error', `${name} takes one choice`, {
+        failure: 'bad_request',
+        code: 'unsupported_parameter',
+      });
+    const route = new Route(plan('a', 'b', 'c'));
+    assert.deepEqual([route.after(failure('rate_limited', 500), at()), keyOf(route)], [0, 'b:up']);
+    assert.deepEqual([route.after(unasked('b'), at({ sent: false })), keyOf(route)], [0, 'c:up']);
+    // Who has not refused the request is still waited for.
+    assert.deepEqual([route.after(unasked('c'), at({ sent: false })), keyOf(route)], [500, 'a:up']);
+    assert.equal(route.after(failure('auth'), at({ attempts: MAX_ATTEMPTS })), null);
+    assert.equal(route.finalError(0).message, 'it was auth');
+
+    const nobody = new Route(plan('a', 'b'));
+    assert.deepEqual([nobody.after(unasked('a'), at({ sent: false })), keyOf(nobody)], [0, 'b:up']);
+    assert.equal(nobody.after(unasked('b'), at({ sent: false, attempts: 2 })), null);
+    assert.equal(nobody.finalError(0).message, 'a takes one choice');
+
+    const refused = new Route(plan('a', 'b'));
+    assert.equal(refused.after(unasked('a'), at()), null);
+    const wrong = new Route(plan('a', 'b'));
+    assert.equal(wrong.after(failure('bad_request'), at({ sent: false })), null);
   });
 
   it('a rate limit is waited for when everybody else has failed, the shortest first', () => {
@@ -194,7 +220,12 @@ describe('Route', () => {
             tried.push(keyOf(route));
             now += took;
             const before = keyOf(route);
-            const wait = route.after(failure(of, retryAfterMs), { attempts: tried.length, now, deadlineAt, random });
+            const wait = route.after(failure(of, retryAfterMs), {
+              ...at({ attempts: tried.length }),
+              now,
+              deadlineAt,
+              random,
+            });
             if (wait === null) break;
             assert.ok(tried.length < MAX_ATTEMPTS);
             assert.ok(now + wait + 10 <= deadlineAt, 'it fits');

@@ -1,6 +1,7 @@
 import type { GatewayError } from '../errors/index.ts';
 import type { Plan, PlannedAttempt } from '../routing/index.ts';
 import {
+  cannotBeAsked,
   finalError,
   LEAST_TIME_MS,
   LONGEST_WAIT_MS,
@@ -15,6 +16,8 @@ import {
 export interface Circumstances {
   /** Attempts begun so far. */
   readonly attempts: number;
+  /** The request of the failed attempt went out. */
+  readonly sent: boolean;
   readonly now: number;
   readonly deadlineAt: number;
   /** From 0 to below 1. */
@@ -40,6 +43,8 @@ export class Route {
   /** Only a larger window than this makes sense. */
   #tooSmall = -1;
   readonly #limited: Limited[] = [];
+  /** Why endpoints could not be asked at all. */
+  readonly #unasked: GatewayError[] = [];
   /** Keys of half-open endpoints: one attempt finds out whether they are back. */
   readonly #onTrial: readonly string[];
 
@@ -69,8 +74,12 @@ export class Route {
   after(error: GatewayError, circumstances: Circumstances): number | null {
     this.failures.push(error);
     const { failure, retryAfterMs } = error;
-    const { attempts, now, deadlineAt, random } = circumstances;
+    const { attempts, sent, now, deadlineAt, random } = circumstances;
     if (failure === undefined) return null;
+    if (cannotBeAsked(error, sent)) {
+      this.#unasked.push(error);
+      return attempts >= MAX_ATTEMPTS ? null : this.#next(circumstances);
+    }
     const failed = this.#current;
     if (failure === 'rate_limited' && retryAfterMs !== undefined) {
       this.#limited.push({ planned: failed, readyAt: now + retryAfterMs });
@@ -105,8 +114,12 @@ export class Route {
 
   /** The error for the client when there is no next attempt. */
   finalError(now: number): GatewayError {
+    const told = this.failures.filter((error) => !this.#unasked.includes(error));
+    const [unasked] = this.#unasked;
+    // A request that one endpoint takes is a good one, and the caller not to blame.
+    if (told.length === 0 && unasked !== undefined) return unasked;
     const readyAt = Math.min(...this.#limited.map((limited) => limited.readyAt));
-    return finalError(this.failures, Number.isFinite(readyAt) ? Math.max(0, Math.round(readyAt - now)) : undefined);
+    return finalError(told, Number.isFinite(readyAt) ? Math.max(0, Math.round(readyAt - now)) : undefined);
   }
 
   /** The same connection, or the same credential, is the last that should be tried again. */

@@ -1,7 +1,7 @@
 /** A whole Headgate in which everything has happened that metrics tell of, so that each of them has a series. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '@headgate/core/testing/port';
 import { Redis } from 'ioredis';
 import OpenAI, { toFile } from 'openai';
 import { type Stack, startStack } from '../support/stack.ts';
@@ -163,13 +163,4 @@ async function text(url: string): Promise<string> {
   const response = await fetch(url, { headers: { connection: 'close' } });
   assert.equal(response.status, 200, url);
   return response.text();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { freePort } from '@headgate/core/testing/port';
 import { openChat, question, readChat } from '../resilience/chat-client.ts';
 import { configuration } from '../resilience/configuration.ts';
 import { eventually } from '../resilience/observe.ts';
@@ -25,15 +25,6 @@ let stack: ContainerStack;
 let folder: string;
 let nginx: ChildProcess;
 let port = 0;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 const settings = (upstream: number): string => `
 daemon off;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { DEAD_PORT } from '@headgate/core/testing/port';
 import { type Stack, startStack } from '../support/stack.ts';
 import { type ChatResult, chat, question } from './chat-client.ts';
 import { CREDENTIAL, configuration, targetOf } from './configuration.ts';
@@ -20,14 +20,11 @@ before(async () => {
   selfSigned = createTlsServer(SELF_SIGNED, (socket) => socket.on('error', () => undefined));
   selfSigned.on('tlsClientError', () => undefined);
   const selfSignedPort = await portOf(selfSigned);
-  const nobody = createServer();
-  const closedPort = await portOf(nobody);
-  nobody.close();
   stack = await startStack({
     config: ([simulator]) => {
       const base = simulator?.baseUrl ?? '';
       const bad = {
-        refused: `http://127.0.0.1:${closedPort}/v1`,
+        refused: `http://127.0.0.1:${DEAD_PORT}/v1`,
         unknown: 'http://no-such-host.invalid/v1',
         plain: base.replace('http:', 'https:'),
         selfsigned: `https://127.0.0.1:${selfSignedPort}/v1`,
@@ -66,7 +63,7 @@ after(async () => {
   await stack.stop();
 });
 
-async function portOf(server: ReturnType<typeof createServer>): Promise<number> {
+async function portOf(server: TlsServer): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

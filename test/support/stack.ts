@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '@headgate/core/testing/port';
 import { type RedisServer, type RedisServerOptions, startRedisServer } from '@headgate/core/testing/redis';
 import { parseLine, ServiceProcess } from './service-process.ts';
 import { SimulatorProcess } from './simulator-process.ts';
@@ -325,13 +325,4 @@ function inherited(): Record<string, string> {
   );
   // Several stacks start in one run of the tests: each process is up in half of the time when its code was compiled before.
   return { ...Object.fromEntries(plain), NODE_COMPILE_CACHE: join(ROOT, '.headgate/compile-cache') };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }

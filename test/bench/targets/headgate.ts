@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@headgate/core/testing/port';
 import { Redis } from 'ioredis';
 import { chatBody, requestHeaders } from '../load/request.ts';
 import type { Child } from './children.ts';
 import { configuration } from './headgate-config.ts';
-import { freePort, waitUntil } from './ports.ts';
+import { waitUntil } from './ports.ts';
 import { type Bench, type Instance, type Target, Unavailable, versionOf } from './target.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));

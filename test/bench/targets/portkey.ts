@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from './ports.ts';
+import { freePort } from '@headgate/core/testing/port';
 import { type Bench, type Target, Unavailable } from './target.ts';
 
 const VERSION = '1.15.2';

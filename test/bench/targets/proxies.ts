@@ -1,7 +1,7 @@
 /** The yardsticks: the mock without anything in between, HAProxy and nginx with one worker and keep-alive upstreams. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from './ports.ts';
+import { freePort } from '@headgate/core/testing/port';
 import { type Bench, type Target, Unavailable, versionOf } from './target.ts';
 
 const START_MS = 8000;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Dispatcher } from 'undici';
+import { DEAD_PORT } from '../redis/free-port.testing.ts';
 import { networkError } from './network-error.ts';
 import { UpstreamPools } from './pools.ts';
 
@@ -126,11 +127,7 @@ describe('UpstreamPools', () => {
     assert.match(await failure(send()), /connection (reset|closed)/);
     answer = (socket) => socket.end('SSH-2.0-OpenSSH\r\n');
     assert.match(await failure(send()), /malformed HTTP response/);
-    const closed = createServer();
-    await once(closed.listen(0, '127.0.0.1'), 'listening');
-    const { port } = closed.address() as AddressInfo;
-    await new Promise((resolve) => closed.close(resolve));
-    assert.match(await failure(send('', `http://127.0.0.1:${port}/`)), /connection refused/);
+    assert.match(await failure(send('', `http://127.0.0.1:${DEAD_PORT}/`)), /connection refused/);
     assert.match(await failure(send('', 'http://no-such-host.invalid/')), /host name/);
   });
 

@@ -16,7 +16,7 @@ const tags = list(text.min(1).max(64))
   .transform((given) => [...new Set(given)])
   .refine((distinct) => distinct.length <= 10, { error: 'expected at most 10 distinct tags' });
 
-/** `providerOptions.gateway` (WIRE 2.3); unknown keys are allowed. */
+/** `providerOptions.gateway` (WIRE 2.3); unknown keys are allowed, but not inside of what is known: a limit that nobody reads is none. */
 export const gatewayOptions = z.looseObject({
   order: names.optional(),
   only: names.optional(),
@@ -24,9 +24,9 @@ export const gatewayOptions = z.looseObject({
   models: names.optional(),
   sort: z.enum(['cost', 'ttft', 'tps']).optional(),
   has: list(text.min(1).max(64)).optional(),
-  maxPrice: z.looseObject({ input: price.optional(), output: price.optional() }).optional(),
+  maxPrice: z.strictObject({ input: price.optional(), output: price.optional() }).optional(),
   byok: byok.optional(),
-  providerTimeouts: z.looseObject({ byok: dictionary(z.int().min(1_000).max(789_000)).optional() }).optional(),
+  providerTimeouts: z.strictObject({ byok: dictionary(z.int().min(1_000).max(789_000)).optional() }).optional(),
   caching: z.literal('auto').optional(),
   serviceTier: z.enum(['flex', 'priority']).optional(),
   speed: text.optional(),
@@ -37,7 +37,7 @@ export const gatewayOptions = z.looseObject({
   zeroDataRetention: z.boolean().optional(),
   disallowPromptTraining: z.boolean().optional(),
   strict: z.boolean().optional(),
-  affinity: z.union([z.enum(['auto', 'off']), z.looseObject({ key: text.min(1).max(256) })]).optional(),
+  affinity: z.union([z.enum(['auto', 'off']), z.strictObject({ key: text.min(1).max(256) })]).optional(),
   resume: z.enum(['off', 'safe', 'always']).optional(),
 });
 

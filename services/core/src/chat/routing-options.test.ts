@@ -35,7 +35,6 @@ describe('providerOptions.gateway', () => {
       strict: true,
       models: ['c/d'],
       resume: 'off',
-      brand_new: 1,
     };
     for (const options of [{}, others]) assert.equal(read(gateway(options)), none);
     assert.equal(read({ providerOptions: { openai: {} } }), none);
@@ -62,6 +61,10 @@ describe('providerOptions.gateway', () => {
     const given = { quotaEntityId: 'q', speed: 'fast', serviceTier: 'flex', safetyIdentifier: 's', user: 'u' };
     const ignored = ['providerOptions.gateway.quotaEntityId', 'providerOptions.gateway.speed'];
     assert.deepEqual(read(gateway(given)), { ignored });
+    assert.deepEqual(read(gateway({ sort: 'cost', sorted: 'ttft' })), {
+      sort: 'cost',
+      ignored: ['providerOptions.gateway.sorted'],
+    });
   });
 
   const refused: [options: Record<string, unknown>, param: string, message: RegExp][] = [
@@ -73,6 +76,9 @@ describe('providerOptions.gateway', () => {
     [{ maxPrice: { output: '1e9' } }, 'maxPrice.output', /US dollars per million tokens/],
     [{ providerTimeouts: { byok: { a: 999 } } }, 'providerTimeouts.byok.a', />=1000, got 999/],
     [{ providerTimeouts: { byok: { a: 789_001 } } }, 'providerTimeouts.byok.a', /<=789000/],
+    [{ maxPrice: { inputs: 1 } }, 'maxPrice.inputs', /unknown parameter 'providerOptions.gateway.maxPrice.inputs'/],
+    [{ providerTimeouts: { openai: 5_000 } }, 'providerTimeouts.openai', /unknown parameter/],
+    [{ affinity: { key: 'a', for: 3 } }, 'affinity.for', /unknown parameter/],
     [{ user: 'u'.repeat(257) }, 'user', /<=256 characters/],
     [{ tags: Array.from({ length: 11 }, (_, i) => `t${i}`) }, 'tags', /at most 10 distinct tags/],
     [{ tags: ['t'.repeat(65)] }, 'tags.0', /<=64 characters/],

@@ -1,6 +1,6 @@
 import type { RoutingOptions } from '../routing/index.ts';
 import { byok, byokCredentials } from './byok.ts';
-import { priceLimits } from './gateway-options.ts';
+import { gatewayOptions, priceLimits } from './gateway-options.ts';
 import { openRouterOptions } from './open-router.ts';
 import { present } from './present.ts';
 import { type ChatRequest, fullMember } from './request.ts';
@@ -14,6 +14,9 @@ const NONE: RoutingOptions = Object.freeze({});
 
 /** Options of WIRE 2.3 that this release does not act on: saying so is better than seeming to. */
 const WITHOUT_EFFECT = ['quotaEntityId', 'speed'] as const;
+/** Of options that nobody knows, so many are named, and by so many characters. */
+const MOST_UNKNOWN = 10;
+const LONGEST_UNKNOWN = 64;
 
 /**
  * What of a request decides its routing: `providerOptions.gateway`, and where that is silent, OpenRouter's `provider`.
@@ -41,7 +44,11 @@ export function routingOptionsOf(
 
 function ownOptions(given: Given, whole: (given: Byok) => Byok): RoutingOptions {
   const { order, only, ignore, sort, has, maxPrice, zeroDataRetention, disallowPromptTraining, affinity } = given;
-  const ignored = WITHOUT_EFFECT.filter((name) => given[name] !== undefined);
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(gatewayOptions.shape, name));
+  const ignored = [
+    ...WITHOUT_EFFECT.filter((name) => given[name] !== undefined),
+    ...unknown.slice(0, MOST_UNKNOWN).map((name) => name.slice(0, LONGEST_UNKNOWN)),
+  ];
   const timeouts = given.providerTimeouts?.byok;
   return present({
     order,

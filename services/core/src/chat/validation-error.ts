@@ -5,6 +5,7 @@ type Issue = z.core.$ZodIssue;
 
 /** Where clients put credentials (`providerOptions.gateway.byok`): what stands inside is never quoted. */
 const SECRETS = 'byok';
+const LONGEST_KEY = 64;
 
 /**
  * The first thing wrong with a request, as the error that the client gets: it names the path, what was found where that
@@ -20,6 +21,14 @@ export function validationError(issues: readonly Issue[], input: unknown): Gatew
     return new GatewayError('invalid_request_error', `Invalid request: missing required parameter '${path}'`, {
       param: path,
       code: 'missing_parameter',
+    });
+  }
+  if (issue.issue.code === 'unrecognized_keys') {
+    const [key = ''] = issue.issue.keys;
+    const at = `${path === '' ? '' : `${path}.`}${key.slice(0, LONGEST_KEY)}`;
+    return new GatewayError('invalid_request_error', `Invalid request: unknown parameter '${at}'`, {
+      param: at,
+      code: 'unknown_parameter',
     });
   }
   const message = path === '' ? 'Invalid request' : `Invalid request: invalid value for '${path}'`;

@@ -68,8 +68,10 @@ async function begin(key: string, lines: readonly string[], more: Partial<OpenAI
 }
 
 async function ended(key: string, id: string, timeoutMs = 30_000): Promise<OpenAI.Batch> {
+  // A Redis that writes everything to a busy disk may be slow for a moment; SDKs ask again.
+  const patient = clientOf(key).withOptions({ maxRetries: 2 });
   for (const end = Date.now() + timeoutMs; Date.now() < end; await delay(50)) {
-    const batch = await clientOf(key).batches.retrieve(id);
+    const batch = await patient.batches.retrieve(id);
     if (['completed', 'failed', 'cancelled', 'expired'].includes(batch.status)) return batch;
   }
   throw new Error(`not in time: ${JSON.stringify(await clientOf(key).batches.retrieve(id))}`);

@@ -44,7 +44,19 @@ async function running(owner: string, lines: number): Promise<string> {
   return batch.id;
 }
 
-const result = (text: string, ok = true): LineResult => ({ ok, text, usage: { ...NO_USAGE, inputTokens: 3 } });
+const result = (text: string, ok = true): LineResult => ({
+  ok,
+  line: Buffer.from(text),
+  usage: { ...NO_USAGE, inputTokens: 3 },
+});
+
+async function resultsOf(id: string): Promise<[line: number, ok: boolean, text: string][]> {
+  const found: [number, boolean, string][] = [];
+  for await (const { number, ok, line } of store.results(id, 0, await store.lines(id, 0))) {
+    found.push([number, ok, line.toString()]);
+  }
+  return found;
+}
 
 describe('a batch', () => {
   test('from its beginning to its end', async () => {
@@ -79,13 +91,10 @@ describe('a batch', () => {
     assert.deepEqual(await store.commit(id, 0, first, 2, result('two')), { commit: 'last', status: 'finalizing' });
     assert.equal(await store.cancel(id), false);
     assert.equal(await store.seal(id), 'finalizing');
-    assert.deepEqual(
-      [...(await store.results(id, 0))],
-      [
-        [1, { ok: true, text: 'one' }],
-        [2, { ok: true, text: 'two' }],
-      ],
-    );
+    assert.deepEqual(await resultsOf(id), [
+      [1, true, 'one'],
+      [2, true, 'two'],
+    ]);
     await store.end(id, 'completed', { outputFileId: 'file-o', errorFileId: 'file-e' });
     const object = batchObject((await store.get('whole', id)) ?? assert.fail());
     assert.deepEqual(
@@ -95,8 +104,29 @@ describe('a batch', () => {
     for (const name of ['in_progress_at', 'finalizing_at', 'completed_at']) assert.equal(typeof object[name], 'number');
     for (const name of ['failed_at', 'expired_at', 'cancelling_at', 'cancelled_at']) assert.equal(object[name], null);
     assert.equal((await store.open()).includes(id), false);
-    assert.equal((await store.results(id, 0)).size, 0, 'results are in the files');
+    assert.deepEqual(await resultsOf(id), [], 'results are in the files');
     assert.equal(await store.seal(id), null);
+  });
+
+  test('whose results are large is read a part at a time, in order', async () => {
+    const id = await running('large', 5);
+    const claim = (await store.begin(id, 0)) ?? assert.fail();
+    const large = (line: number): string => String(line).repeat(3 * 1024 * 1024);
+    for (const line of [4, 1, 3, 2, 5]) await store.commit(id, 0, claim, line, result(large(line), line !== 3));
+    assert.ok(
+      (await resultsOf(id)).every(
+        ([line, ok, text], at) => line === at + 1 && ok === (line !== 3) && text === large(line),
+      ),
+    );
+  });
+
+  test('that cannot have files ends as failed, whatever it was on the way to', async () => {
+    const id = await running('homeless', 1);
+    const claim = (await store.begin(id, 0)) ?? assert.fail();
+    assert.equal((await store.commit(id, 0, claim, 1, result('one'))).commit, 'last');
+    await store.reject(id, [{ code: 'bucket_full', message: 'Full.', param: null, line: null }]);
+    assert.equal((await store.find(id))?.status, 'failed');
+    assert.deepEqual([(await store.open()).includes(id), await resultsOf(id)], [false, []]);
   });
 
   test('whose input is wrong', async () => {
@@ -206,8 +236,8 @@ test('whoever works when, each line has one result, of the worker that had the s
         if (isTaken) model.set(line, `${worker} ${line}`);
         assert.equal(commit, !isTaken ? 'refused' : model.size === 4 ? 'last' : 'written');
       }
-      const results = await store.results(id, 0);
-      assert.deepEqual(new Map([...results].map(([line, { text }]) => [line, text])), model);
+      const results = await resultsOf(id);
+      assert.deepEqual(new Map(results.map(([line, , text]) => [line, text])), model);
       assert.equal((await store.find(id))?.completed, model.size);
     }),
     { numRuns: 60 },

@@ -25,6 +25,11 @@ const WINDOW_S = 24 * 3_600;
 const KEEP_S = 30 * 24 * 3_600;
 const LONGEST_S = WINDOW_S + KEEP_S;
 const IDEMPOTENCY_S = 48 * 3_600;
+/** What stands before a result: which file it belongs to. */
+const OUTPUT = Buffer.from('o');
+const ERROR = Buffer.from('e');
+/** Of results, read at one time; one may be larger. */
+const READ_BYTES = 4 * 1024 * 1024;
 
 /** What an idempotency key says of a request: the same body again is the same batch. */
 export interface Idempotency {
@@ -36,6 +41,14 @@ export interface Idempotency {
 export interface BatchPage {
   readonly batches: readonly Batch[];
   readonly hasMore: boolean;
+}
+
+/** A line of the output file, or of the error file, without its end. */
+export interface StoredLine {
+  /** Of the line in the input. */
+  readonly number: number;
+  readonly ok: boolean;
+  readonly line: Buffer;
 }
 
 /** A worker's right to a shard. */
@@ -171,13 +184,17 @@ export class BatchStore {
     return readShards((await this.#client.hget(this.#keys.batch(id), 'shards')) ?? '');
   }
 
-  /** Its input is wrong, or has gone. */
+  /** Its input is wrong, or it has no files: it ends, whatever it was on the way to, with nothing but what is wrong. */
   async reject(id: string, problems: readonly BatchProblem[]): Promise<void> {
-    await this.#move(id, ['validating', 'in_progress'], 'failed', 'failedAt', KEEP_S, [
-      'problems',
-      JSON.stringify(problems),
-    ]);
-    await this.#client.zrem(this.#keys.open, id);
+    const shards = await this.shards(id);
+    const from = ['validating', 'in_progress', 'finalizing', 'cancelling'] as const;
+    await this.#move(id, from, 'failed', 'failedAt', KEEP_S, ['problems', JSON.stringify(problems)]);
+    await this.#over(id, shards);
+  }
+
+  /** It cannot go on: told before its files are made of what is done, with which it ends as failed. */
+  async doom(id: string, problems: readonly BatchProblem[]): Promise<void> {
+    await this.#move(id, ['in_progress'], 'in_progress', '', 0, ['problems', JSON.stringify(problems)]);
   }
 
   /** False: it cannot be cancelled any more. */
@@ -198,13 +215,23 @@ export class BatchStore {
   /** Its files are made: it ends as what it was on the way to. */
   async end(
     id: string,
-    to: 'completed' | 'expired' | 'cancelled',
+    to: 'completed' | 'expired' | 'cancelled' | 'failed',
     files: { readonly outputFileId: string | null; readonly errorFileId: string | null },
   ): Promise<void> {
-    const from = { completed: 'finalizing', expired: 'in_progress', cancelled: 'cancelling' } as const;
+    const from = {
+      completed: 'finalizing',
+      expired: 'in_progress',
+      failed: 'in_progress',
+      cancelled: 'cancelling',
+    } as const;
     const shards = await this.shards(id);
     const fields = Object.entries(files).flatMap(([name, file]) => (file === null ? [] : [name, file]));
     await this.#move(id, [from[to]], to, `${to}At`, KEEP_S, fields);
+    await this.#over(id, shards);
+  }
+
+  /** Nobody has to look after it any more, and its results are in its files, or for nobody. */
+  async #over(id: string, shards: readonly Shard[]): Promise<void> {
     await this.#client.zrem(this.#keys.open, id);
     const results = shards.map(({ number }) => this.#keys.shard(id, number));
     for (let at = 0; at < results.length; at += 100) await this.#client.unlink(...results.slice(at, at + 100));
@@ -233,26 +260,43 @@ export class BatchStore {
     shard: number,
     { epoch }: ShardClaim,
     line: number,
-    { ok, text, usage }: LineResult,
+    { ok, line: written, usage }: LineResult,
   ): Promise<{ readonly commit: Commit; readonly status: string }> {
     const keys = [this.#keys.batch(id), this.#keys.shard(id, shard)];
     const tokens = [usage.inputTokens, usage.cachedTokens, usage.outputTokens, usage.reasoningTokens];
-    const reply = await COMMIT_LINE.run(this.#client, keys, [epoch, line, `${ok ? 'o' : 'e'}${text}`, ...tokens]);
+    const reply = await COMMIT_LINE.run(this.#client, keys, [
+      epoch,
+      line,
+      Buffer.concat([ok ? OUTPUT : ERROR, written]),
+      ...tokens,
+    ]);
     const [outcome, status] = reply as [number, string];
     return { commit: outcome === 2 ? 'last' : outcome === 1 ? 'written' : 'refused', status };
   }
 
-  /** Results of a shard's lines, by number of the line. `ok`: for the output file. */
-  async results(
-    id: string,
-    shard: number,
-  ): Promise<ReadonlyMap<number, { readonly ok: boolean; readonly text: string }>> {
-    const fields = await this.#client.hgetall(this.#keys.shard(id, shard));
-    const results = new Map<number, { ok: boolean; text: string }>();
-    for (const [field, value] of Object.entries(fields)) {
-      if (field !== 'epoch') results.set(Number(field), { ok: value.startsWith('o'), text: value.slice(1) });
+  /** Numbers of a shard's lines that have a result, in their order. */
+  async lines(id: string, shard: number): Promise<readonly number[]> {
+    const fields = await this.#client.hkeys(this.#keys.shard(id, shard));
+    const lines = fields.filter((field) => field !== 'epoch').map(Number);
+    return lines.sort((a, b) => a - b);
+  }
+
+  /** Results of some lines of a shard, in that order; a few megabytes of them are held at a time. `ok`: for the output file. */
+  async *results(id: string, shard: number, lines: readonly number[]): AsyncGenerator<StoredLine> {
+    const key = this.#keys.shard(id, shard);
+    const sizes = await Promise.all(lines.map((line) => this.#client.hstrlen(key, String(line))));
+    for (let at = 0; at < lines.length; ) {
+      const begin = at;
+      let bytes = sizes[at++] ?? 0;
+      while (at < lines.length && bytes + (sizes[at] ?? 0) <= READ_BYTES) bytes += sizes[at++] ?? 0;
+      const some = lines.slice(begin, at);
+      const values = await this.#client.hmgetBuffer(key, ...some.map(String));
+      for (const [i, value] of values.entries()) {
+        const line = some[i];
+        if (line === undefined || value === null) continue;
+        yield { number: line, ok: value[0] === OUTPUT[0], line: value.subarray(1) };
+      }
     }
-    return results;
   }
 
   /** Ids of those that have not ended, oldest first. */

@@ -105,7 +105,7 @@ export interface LineResult {
   /** A 2xx answer stands in the output file, everything else in the error file. */
   readonly ok: boolean;
   /** The line of that file, without its end. */
-  readonly text: string;
+  readonly line: Buffer;
   readonly usage: BatchUsage;
 }
 

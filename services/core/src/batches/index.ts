@@ -1,6 +1,6 @@
 export { BATCH_QUEUE, type BatchJob, BatchJobs, LINE_QUEUE, type LineJob } from './batch-jobs.ts';
 export { batchObject } from './batch-object.ts';
-export { BatchStore, type Commit, type Idempotency, type ShardClaim } from './batch-store.ts';
+export { BatchStore, type Commit, type Idempotency, type ShardClaim, type StoredLine } from './batch-store.ts';
 export {
   BATCH_ENDPOINTS,
   type Batch,
@@ -15,6 +15,6 @@ export {
   type Shard,
 } from './contract.ts';
 export { type InputLine, inputLines } from './input-lines.ts';
-export { isProblem, type LineRequest, readLine } from './line-request.ts';
+export { countInputs, isProblem, type LineRequest, readLine } from './line-request.ts';
 export { answeredLine, type LineAnswer, type LineIds, lineIds, type Unrun, unrunLine } from './output-line.ts';
 export { areProblems, type BatchCaps, type ShardSize, validate } from './validation.ts';

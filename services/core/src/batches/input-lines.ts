@@ -28,15 +28,17 @@ export async function* inputLines(
   let held: Buffer[] = [];
   let heldBytes = 0;
   const line = (end: Buffer, to: number): InputLine | null => {
-    const parts = heldBytes > longest ? [] : [...held, end];
+    const parts = [...held, end];
     const length = heldBytes + end.length;
     held = [];
     heldBytes = 0;
     const found = { number: number++, from: begin, to };
     begin = to;
+    // One more, for the carriage return.
     if (length > longest + 1) return { ...found, bytes: null };
     const bytes = trimmed(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts), found.from === 0);
-    return isBlank(bytes) ? null : { ...found, bytes };
+    if (isBlank(bytes)) return null;
+    return { ...found, bytes: bytes.length > longest ? null : bytes };
   };
   let at = from;
   for await (const piece of pieces) {
@@ -49,7 +51,7 @@ export async function* inputLines(
     at += piece.length;
     if (start === piece.length) continue;
     heldBytes += piece.length - start;
-    if (heldBytes > longest) held = [];
+    if (heldBytes > longest + 1) held = [];
     // The piece may be overwritten before its line is whole.
     else held.push(Buffer.from(piece.subarray(start)));
   }

@@ -1,9 +1,12 @@
+import { MAX_DEPTH, objectMembers, skeleton } from '../json/index.ts';
 import type { BatchEndpoint, BatchProblem } from './contract.ts';
 
 /** One request of a batch, as its line has it. */
 export interface LineRequest {
   readonly customId: string;
   readonly body: Readonly<Record<string, unknown>>;
+  /** The body's own bytes: numbers and escapes as they were written. */
+  readonly json: Buffer;
   readonly model: string;
 }
 
@@ -17,6 +20,9 @@ export const isProblem = (read: LineRequest | LineProblem): read is LineProblem 
 
 /** Reads a line as far as a batch has to know it; what its model thinks of the body is found out when it is run. */
 export function readLine(bytes: Buffer, endpoint: BatchEndpoint): LineRequest | LineProblem {
+  if (bytes.length > MAX_DEPTH && (skeleton(bytes)?.depth ?? 0) > MAX_DEPTH) {
+    return problem('nesting_too_deep', null, `This line is nested deeper than ${MAX_DEPTH} levels.`);
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(UTF8.decode(bytes));
@@ -55,7 +61,14 @@ export function readLine(bytes: Buffer, endpoint: BatchEndpoint): LineRequest | 
       'Answers in a batch cannot be streamed: leave out body.stream.',
     );
   }
-  return { customId, body, model };
+  return { customId, body, json: bodyOf(bytes), model };
+}
+
+/** A copy, for the line's bytes are overwritten. Of a name that occurs twice the last one counts, as in JSON.parse. */
+function bodyOf(bytes: Buffer): Buffer {
+  const body = objectMembers(bytes).findLast(({ key }) => key === 'body');
+  if (body === undefined) throw new RangeError('a line without a body');
+  return Buffer.from(bytes.subarray(body.valueStart, body.end));
 }
 
 /** Inputs of an embeddings request: what the cap of a batch counts. */

@@ -8,7 +8,8 @@ const ids = lineIds(7, Buffer.from('{"custom_id":"a"}'));
 describe('a line of the output', () => {
   it('is one line, however its provider writes JSON', () => {
     const body = '{\n  "a": "two\\nlines",\r\n\t"b": [\n    1\n  ]\n}';
-    const { ok, text } = answeredLine(ids, 'id "1"', { status: 200, body, usage: NO_USAGE });
+    const { ok, line } = answeredLine(ids, 'id "1"', { status: 200, body, usage: NO_USAGE });
+    const text = line.toString();
     assert.ok(ok);
     assert.equal(text.includes('\n'), false);
     assert.deepEqual(JSON.parse(text), {

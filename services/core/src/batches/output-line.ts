@@ -4,17 +4,18 @@ import type { BatchUsage, LineResult } from './contract.ts';
 /** How the gateway answered the request of a line. */
 export interface LineAnswer {
   readonly status: number;
-  /** JSON text. */
-  readonly body: string;
+  /** JSON text; as bytes, on one line. */
+  readonly body: string | Buffer;
   readonly usage: BatchUsage;
 }
 
 /** Why a line was never run, or not to its end. */
-export type Unrun = 'batch_expired' | 'batch_cancelled';
+export type Unrun = 'batch_expired' | 'batch_cancelled' | 'batch_failed';
 
 const UNRUN: Readonly<Record<Unrun, string>> = {
   batch_expired: 'This request could not be executed before the completion window expired.',
   batch_cancelled: 'This request was not executed because the batch was cancelled.',
+  batch_failed: 'This request was not executed because the batch failed.',
 };
 
 /**
@@ -33,10 +34,14 @@ export function lineIds(number: number, bytes: Uint8Array): LineIds {
 /** The line of the output file, or of the error file. */
 export function answeredLine({ id, requestId }: LineIds, customId: string, answer: LineAnswer): LineResult {
   const { status, body, usage } = answer;
-  const response = `{"status_code":${status},"request_id":${JSON.stringify(requestId)},"body":${onOneLine(body)}}`;
+  const head =
+    `{"id":"${id}","custom_id":${JSON.stringify(customId)},"response":` +
+    `{"status_code":${status},"request_id":${JSON.stringify(requestId)},"body":`;
+  const tail = '},"error":null}';
+  const parts = [head, typeof body === 'string' ? onOneLine(body) : body, tail];
   return {
     ok: status >= 200 && status < 300,
-    text: `{"id":"${id}","custom_id":${JSON.stringify(customId)},"response":${response},"error":null}`,
+    line: Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))),
     usage,
   };
 }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { BatchEndpoint } from './contract.ts';
 import { inputLines } from './input-lines.ts';
+import { isProblem, readLine } from './line-request.ts';
 import { areProblems, type BatchCaps, validate } from './validation.ts';
 
 const CAPS: BatchCaps = { lineBytes: 2_000, requests: 50_000, embeddingInputs: 50_000 };
@@ -78,11 +79,24 @@ describe('lines of a file', () => {
     for await (const { number, bytes } of inputLines(inPieces(text, 64), 100)) found.push([number, bytes?.length]);
     assert.deepEqual(found, [
       [1, 100],
-      [2, 101],
+      [2, undefined],
       [3, undefined],
       [4, 1],
       [5, undefined],
     ]);
+  });
+
+  it('are never lost at the limit, whatever their end and however they come', async () => {
+    for (const length of [9, 10, 11, 12]) {
+      for (const end of ['', '\n', '\r\n']) {
+        for (let size = 1; size <= 14; size++) {
+          const found: (number | undefined)[] = [];
+          const text = Buffer.from(`${'a'.repeat(length)}${end}`);
+          for await (const { bytes } of inputLines(inPieces(text.toString(), size), 10)) found.push(bytes?.length);
+          assert.deepEqual(found, [length <= 10 ? length : undefined], JSON.stringify([length, end, size]));
+        }
+      }
+    }
   });
 
   it('can be read from the middle', async () => {
@@ -148,6 +162,25 @@ describe('a file of requests', () => {
 
   it('that has nothing in it', async () => {
     for (const text of ['', '\n', ' \r\n\n']) assert.deepEqual(await problemsOf(text), [['empty_file', null, null]]);
+  });
+
+  it('with a line of brackets: it is told, and harms no other', async () => {
+    const nested = (levels: number): string =>
+      request('n').replace(/"input":[^}]*/, `"input":"x","z":${'['.repeat(levels)}${']'.repeat(levels)}`);
+    const options = { caps: { lineBytes: 1_000_000 }, size: 65_536 };
+    for (const levels of [1_001, 5_000, 100_000]) {
+      assert.deepEqual(await problemsOf(`${request('ok')}\n${nested(levels)}`, options), [
+        ['nesting_too_deep', 2, null],
+      ]);
+    }
+  });
+
+  it('whose requests reach their runner as they were written', () => {
+    const body = '{ "model":"a/b","input":"\\u00e9","seed":12345678901234567890,"t":1.0 }';
+    const line = Buffer.from(` {"custom_id":"a","body":{},"method":"POST","url":"/v1/embeddings","body":${body} }`);
+    const read = readLine(line, '/v1/embeddings');
+    assert.ok(!isProblem(read));
+    assert.equal(read.json.toString(), body);
   });
 
   it('with lines that are wrong: all of them are told, by their numbers', async () => {

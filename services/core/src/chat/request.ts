@@ -4,6 +4,7 @@ import {
   escapeLineBreaks,
   findMember,
   isAmbiguous,
+  MAX_DEPTH,
   type Member,
   objectMembers,
   type Skeleton,
@@ -12,9 +13,6 @@ import {
 } from '../json/index.ts';
 import { type ChatBody, chatRequestSchema } from './schema.ts';
 import { validationError } from './validation-error.ts';
-
-/** Arrays and objects inside one another beyond this are refused: no real request comes near. */
-const MAX_DEPTH = 1_000;
 
 /** A validated chat request: its bytes, its top-level members, and its structure. */
 export interface ChatRequest {

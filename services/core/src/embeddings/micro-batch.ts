@@ -108,9 +108,10 @@ export class MicroBatcher {
 }
 
 /** Requests of one kind can share a call: whatever the provider is told beside the items is the same. */
-function kindOf(owner: string, { request, plan }: ChunkCall): string {
+function kindOf(owner: string, { request, plan, items }: ChunkCall): string {
   const credentials = plan.attempts.map(({ credentialType }) => credentialType);
-  return JSON.stringify([owner, request, plan.keys, credentials]);
+  // Texts and token ids are not taken in one call.
+  return JSON.stringify([owner, request, plan.keys, credentials, typeof items[0]]);
 }
 
 function sharedCall(members: readonly Member[], signal: AbortSignal): ChunkCall {
@@ -136,7 +137,10 @@ class Departures {
     this.#waiting = members.length;
     for (const member of members) {
       const { signal, deadlineAt } = member.call;
+      let gone = false;
       const leave = (): void => {
+        if (gone) return;
+        gone = true;
         member.settle(left(member.call));
         this.#waiting -= 1;
         if (this.#waiting === 0) this.#controller.abort(new Error('nobody waits any more'));
@@ -184,13 +188,33 @@ function sharesOf({ data, error, head }: ChunkOutcome, members: readonly Member[
   });
 }
 
-/** Parts in proportion to the weights; their sum is the whole: what does not divide goes to the heaviest. */
-function split(whole: bigint, weights: readonly number[]): bigint[] {
-  const sum = weights.reduce((all, weight) => all + weight, 0);
-  const parts = weights.map((weight) => (sum === 0 ? 0n : (whole * BigInt(weight)) / BigInt(sum)));
-  const rest = parts.reduce((left_, part) => left_ - part, whole);
-  const heaviest = weights.indexOf(Math.max(...weights));
-  return parts.map((part, i) => (i === heaviest ? part + rest : part));
+/**
+ * Parts in proportion to the weights, by the largest remainders; their sum is the whole, and where there is enough for all of
+ * them nobody has none.
+ */
+function split(whole: bigint, given: readonly number[]): bigint[] {
+  const weights = given.some((weight) => weight > 0) ? given.map(BigInt) : given.map(() => 1n);
+  const sum = weights.reduce((all, weight) => all + weight, 0n);
+  const parts = weights.map((weight) => (whole * weight) / sum);
+  const remainders = weights.map((weight) => (whole * weight) % sum);
+  const byRemainder = [...parts.keys()].sort((a, b) => Number((remainders[b] ?? 0n) - (remainders[a] ?? 0n)));
+  let rest = parts.reduce((left_, part) => left_ - part, whole);
+  const add = (i: number, amount: bigint): void => {
+    parts[i] = (parts[i] ?? 0n) + amount;
+  };
+  for (const i of byRemainder) {
+    if (rest === 0n) break;
+    add(i, 1n);
+    rest--;
+  }
+  for (const i of parts.keys()) {
+    if (parts[i] !== 0n || weights[i] === 0n) continue;
+    const richest = parts.reduce((best, part, at) => (part > (parts[best] ?? 0n) ? at : best), 0);
+    if ((parts[richest] ?? 0n) <= 1n) break;
+    add(richest, -1n);
+    add(i, 1n);
+  }
+  return parts;
 }
 
 const splitUsd = (usd: string | null, weights: readonly number[]): (string | null)[] =>

@@ -26,9 +26,11 @@ test('of a key that occurs twice the last one counts, everywhere', () => {
 });
 
 test('too deep, no UTF-8 and too many items are refused', () => {
-  const deep = `{"model":"a/b","input":"x","z":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
+  const deep = (levels: number) => `{"model":"a/b","input":"x","z":${'['.repeat(levels)}${']'.repeat(levels)}}`;
   for (const [body, code] of [
-    [Buffer.from(deep), 'nesting_too_deep'],
+    [Buffer.from(deep(20_000)), 'nesting_too_deep'],
+    [Buffer.from(deep(5_000)), 'nesting_too_deep'],
+    [Buffer.from(deep(1_001)), 'nesting_too_deep'],
     [Buffer.from([0x7b, 0xff, 0x7d]), 'invalid_json'],
     [Buffer.from(JSON.stringify({ model: 'a', input: Array(11).fill('x') })), 'too_many_items'],
   ] as const) {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { gatewayOptions, names, openRouterRouting, routingOptionsOf, validationError } from '../chat/index.ts';
 import type { EmbeddingItem } from '../dialects/index.ts';
 import { GatewayError } from '../errors/index.ts';
-import { skeleton } from '../json/index.ts';
+import { MAX_DEPTH, skeleton } from '../json/index.ts';
 import type { RoutingOptions } from '../routing/index.ts';
 import type { EmbeddingRequestHead } from './contract.ts';
 import { readItems } from './items.ts';
@@ -24,10 +24,6 @@ export interface EmbeddingRequest {
   /** The parsed body without its items, for spans. */
   readonly outline: Readonly<Record<string, unknown>>;
 }
-
-/** Arrays and objects inside one another beyond this are refused, as in chat requests. */
-const MAX_DEPTH = 1_000;
-const SMALL = 16 * 1024;
 
 const schema = z.looseObject({
   model: z.string().min(1).max(256),
@@ -72,7 +68,7 @@ export function readEmbeddingRequest(body: Buffer, maxItems: number): EmbeddingR
 function parseObject(body: Buffer): Record<string, unknown> {
   if (body.length === 0) throw invalid('the body is empty, expected a JSON object.', 'empty_body');
   if (!isUtf8(body)) throw invalid('the body is not valid UTF-8.', 'invalid_json');
-  if (body.length > SMALL && (skeleton(body)?.depth ?? 0) > MAX_DEPTH) {
+  if (body.length > MAX_DEPTH && (skeleton(body)?.depth ?? 0) > MAX_DEPTH) {
     throw invalid(`nested deeper than ${MAX_DEPTH} levels.`, 'nesting_too_deep');
   }
   let parsed: unknown;

@@ -40,7 +40,7 @@ export class StoredFiles implements FileStore {
   }
 
   async create(draft: FileDraft): Promise<FileUpload> {
-    const policy = this.#policy();
+    const policy = policyOf(draft, this.#policy());
     const body = `${policy.store}:${ulid()}`;
     const bodies = await this.#asked(() => this.#bodiesOf(body));
     const begun = await this.#asked(() => this.#index.begin(draft.owner, body, policy.maxFilesPerKey)).catch(
@@ -170,4 +170,11 @@ export function fileNotFound(id: string): GatewayError {
     param: 'id',
     code: 'file_not_found',
   });
+}
+
+/** What a batch has brought is paid for, and has room whatever else its owner has: caps are for what is uploaded. */
+function policyOf({ purpose }: FileDraft, policy: FilePolicy): FilePolicy {
+  const most = Number.MAX_SAFE_INTEGER;
+  if (purpose !== 'batch_output') return policy;
+  return { ...policy, maxFileBytes: most, maxBytesPerKey: most, maxFilesPerKey: most };
 }

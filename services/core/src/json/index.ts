@@ -10,5 +10,5 @@ export {
   stringEnd,
   valueEnd,
 } from './scan.ts';
-export { type Skeleton, skeleton } from './skeleton.ts';
+export { MAX_DEPTH, type Skeleton, skeleton } from './skeleton.ts';
 export { type Edit, HEADROOM, removeMembers, SpliceBody, splice } from './splice.ts';

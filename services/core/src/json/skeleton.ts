@@ -1,6 +1,9 @@
 import { hasLineBreaks } from './line-breaks.ts';
 import { stringEnd } from './scan.ts';
 
+/** Arrays and objects inside one another beyond this are refused: what reads or writes JSON would run out of stack. */
+export const MAX_DEPTH = 1_000;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Strings longer than this lose their middle in the skeleton; their first bytes stay, for media types and messages. */

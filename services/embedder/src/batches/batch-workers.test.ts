@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Batch, BatchJobs, BatchStore, isEnded, NO_USAGE } from '@headgate/core/batches';
+import { type Batch, BatchJobs, BatchStore, isEnded, type LineRequest, NO_USAGE } from '@headgate/core/batches';
 import { DEFAULT_BATCHES, DEFAULT_FILES } from '@headgate/core/catalog';
 import { StoredFiles } from '@headgate/core/files';
 import { createQueueConnection, type RedisClient, redisKeys } from '@headgate/core/redis';
@@ -17,6 +17,7 @@ const log = { info() {}, warn() {}, error() {}, debug() {} };
 let server: RedisServer;
 let client: RedisClient;
 let store: BatchStore;
+let policy = DEFAULT_FILES;
 let jobs: BatchJobs;
 let files: StoredFiles;
 let workers: BatchWorkers[] = [];
@@ -28,7 +29,7 @@ before(async () => {
   const keys = redisKeys(PREFIX);
   store = new BatchStore(client, keys);
   jobs = new BatchJobs(client, keys, () => undefined);
-  files = new StoredFiles({ client, keys, policy: () => DEFAULT_FILES, log });
+  files = new StoredFiles({ client, keys, policy: () => policy, log });
 });
 afterEach(async () => {
   await Promise.all(workers.map((one) => one.stop(100)));
@@ -40,8 +41,15 @@ after(async () => {
   await server.stop();
 });
 
+type Answer = (request: LineRequest, signal: AbortSignal) => Promise<LineOutcome>;
+
+const running =
+  (answer: Answer): RunLine =>
+  async (request, _requestId, signal, keep) =>
+    keep(await answer(request, signal));
+
 /** Says what it was asked, unless the text says what else is to happen. */
-const echo: RunLine = async ({ body, customId }, _requestId, signal): Promise<LineOutcome> => {
+const echo: Answer = async ({ body, customId }, signal) => {
   const input = String(body.input);
   if (input.startsWith('wait')) await delay(Number(input.slice(4)), null, { signal }).catch(() => undefined);
   if (signal.aborted) return { waitMs: 1 };
@@ -50,14 +58,14 @@ const echo: RunLine = async ({ body, customId }, _requestId, signal): Promise<Li
   return { answer: { status, body: JSON.stringify({ of: customId, input }), usage } };
 };
 
-function work(run: RunLine = echo, more: { readonly runnerOf?: () => RunLine | null } = {}): BatchWorkers {
+function work(answer: Answer = echo, more: { readonly runnerOf?: () => RunLine | null } = {}): BatchWorkers {
   const worker = new BatchWorkers({
     redisUrl: server.url,
     queueUrl: server.url,
     prefix: PREFIX,
     files,
     policy: () => DEFAULT_BATCHES,
-    runnerOf: () => run,
+    runnerOf: () => running(answer),
     metrics: new Metrics(),
     log: log as unknown as ConstructorParameters<typeof BatchWorkers>[0]['log'],
     sweepMs: 200,
@@ -70,6 +78,12 @@ function work(run: RunLine = echo, more: { readonly runnerOf?: () => RunLine | n
 
 const lineOf = (id: string, input: unknown): string =>
   JSON.stringify({ custom_id: id, method: 'POST', url: '/v1/embeddings', body: { model: 'a/b', input } });
+
+/** So many lines, of which the first two thirds are for this model. */
+const mixed = (model: string, count: number): string =>
+  Array.from({ length: count }, (_, at) =>
+    lineOf(`r${at}`, 'x').replace('"a/b"', JSON.stringify(at < (count * 2) / 3 ? model : 'a/b')),
+  ).join('\n');
 
 async function upload(text: string): Promise<string> {
   const file = await files.create({ owner: OWNER, filename: 'in.jsonl', purpose: 'batch', expiresAfterS: null });
@@ -203,15 +217,51 @@ describe('a batch', () => {
 
   test('waits where it has to, and goes on', async () => {
     let refused = 0;
-    work(async (request, ...rest) => {
+    work(async (request, signal) => {
       if (refused < 3 && request.customId === 'r1') {
         refused++;
         return { waitMs: 150 };
       }
-      return echo(request, ...rest);
+      return echo(request, signal);
     });
     const batch = await ended(await begin(['a', 'b', 'c']));
     assert.deepEqual([batch.status, batch.completed, refused], ['completed', 3, 3]);
+  });
+
+  test('has lines of a model that has to wait, and those of others go on', async () => {
+    work(async (request, signal) => (request.model === 'a/full' ? { waitMs: 60_000 } : echo(request, signal)));
+    const id = await beginWith(await upload(mixed('a/full', 30)));
+    await until(id, ({ completed }) => completed === 10);
+    assert.ok(await store.cancel(id));
+    await jobs.finalize(id);
+    assert.equal((await ended(id)).status, 'cancelled');
+  });
+
+  test('has more to say than its owner has room for: what is paid for is kept', async () => {
+    const id = await begin(['a', 'b', 'c']);
+    policy = { ...DEFAULT_FILES, maxFileBytes: 3_000, maxBytesPerKey: 3_000, maxFilesPerKey: 1 };
+    try {
+      work(async (request, signal) => {
+        const outcome = await echo(request, signal);
+        if ('waitMs' in outcome) return outcome;
+        return { answer: { ...outcome.answer, body: Buffer.from(JSON.stringify('x'.repeat(2_000))) } };
+      });
+      const batch = await ended(id);
+      assert.deepEqual([batch.status, (await linesOf(batch.outputFileId)).length], ['completed', 3]);
+    } finally {
+      policy = DEFAULT_FILES;
+    }
+  });
+
+  test('whose input is deleted in the middle of it fails with what it has', async () => {
+    work(async (request, signal) => (request.model === 'a/later' ? { waitMs: 100 } : echo(request, signal)));
+    const id = await beginWith(await upload(mixed('a/later', 60)));
+    const { inputFileId } = await until(id, ({ completed }) => completed >= 10);
+    assert.ok(await files.delete(OWNER, inputFileId));
+    const batch = await ended(id);
+    assert.deepEqual([batch.status, batch.problems[0]?.code], ['failed', 'input_file_not_found']);
+    assert.equal((await linesOf(batch.outputFileId)).length, batch.completed);
+    assert.equal(await client.exists(redisKeys(PREFIX).batches.shard(id, 0)), 0);
   });
 
   test('is not lost with its jobs', async () => {

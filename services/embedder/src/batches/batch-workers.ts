@@ -177,7 +177,7 @@ export class BatchWorkers {
       await finalize(batch, { store: this.#store, files: this.#options.files, longestLine });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.status !== 400) throw error;
-      // The owner's files are as large, or as many, as they may be.
+      // What cannot be kept, such as by the bucket's rules.
       const problem = { code: error.code ?? error.type, message: error.message, param: null, line: null };
       await this.#store.reject(batch.id, [problem]);
     }
@@ -191,13 +191,11 @@ export class BatchWorkers {
     if (batch === null || shard === undefined || claim === null) return;
     if (claim.done.size >= shard.requests) return;
     const { files, runnerOf } = this.#options;
-    if ((await files.get(batch.owner, batch.inputFileId)) === null) {
-      await this.#store.reject(batchId, [inputGone(batch.inputFileId)]);
-      return;
-    }
+    const hasInput = (await files.get(batch.owner, batch.inputFileId)) !== null;
     const run = runnerOf(batch, await this.#store.principal(batchId));
-    if (run === null) {
-      await this.#store.reject(batchId, [ownerGone()]);
+    if (!hasInput || run === null) {
+      await this.#store.doom(batchId, [hasInput ? ownerGone() : inputGone(batch.inputFileId)]);
+      await this.#jobs.finalize(batchId);
       return;
     }
     const { last, waitMs } = await new ShardRun({

@@ -15,7 +15,7 @@ import {
   settle,
   subjectsOf,
 } from '@headgate/core/serving';
-import { admitLine } from './line-admission.ts';
+import { admitLine, leavesTooLittle } from './line-admission.ts';
 import { errorAnswer, type LineCall, type LineTools } from './line-tools.ts';
 import type { LineOutcome } from './shard-run.ts';
 
@@ -45,8 +45,7 @@ export async function runChatLine(call: LineCall, tools: LineTools): Promise<Lin
   return new ChatLine(call, tools, chat, planned, admitted.admission).run();
 }
 
-function readChat(body: string): ChatRequest {
-  const bytes = Buffer.from(body);
+function readChat(bytes: Buffer): ChatRequest {
   const store = Buffer.concat([Buffer.alloc(HEADROOM), bytes, Buffer.alloc(HEADROOM)]);
   return readChatRequest(store, HEADROOM, HEADROOM + bytes.length);
 }
@@ -142,7 +141,7 @@ class ChatLine implements RelaySink {
     const { learnedOutput, parts } = this.#tools;
     const { request, plan } = this.#planned;
     const demand = demandOf({ learnedOutput }, this.#call.principal, request, plan, this.#chat.choices);
-    return providerGate({ limiter: parts.limiter }, table, demand, deadlineAt);
+    return providerGate({ limiter: parts.limiter }, table, demand, deadlineAt, leavesTooLittle);
   }
 
   #settled(outcome: RelayOutcome): LineOutcome {

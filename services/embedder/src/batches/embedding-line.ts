@@ -10,21 +10,24 @@ import {
   settle,
   subjectsOf,
 } from '@headgate/core/serving';
-import { admitLine } from './line-admission.ts';
+import { admitLine, leavesTooLittle } from './line-admission.ts';
 import { errorAnswer, type LineCall, type LineTools } from './line-tools.ts';
 import type { LineOutcome } from './shard-run.ts';
 
 export const EMBEDDING_LINE_ROUTE = '/v1/batches:embeddings';
 
 const SOON_MS = 1_000;
+/** Of one request, as OpenAI has it: its answer has to be one line, and is held in memory. */
+const MOST_INPUTS = 2_048;
 /** What differs from run to run has no place in the output of a batch: the same input gives the same bytes. */
 const METADATA = Buffer.from(',"providerMetadata":');
+const END = Buffer.from('}');
 
 /** Runs an embeddings request of a batch once. */
 export async function runEmbeddingLine(call: LineCall, tools: LineTools): Promise<LineOutcome> {
   const { principal, table, observation, signal, generationId, startedAt } = call;
   const { pools, authorizers, health, limiter, telemetry } = tools.parts;
-  const request = readEmbeddingRequest(Buffer.from(call.body), table.embeddings.maxItems);
+  const request = readEmbeddingRequest(call.body, Math.min(MOST_INPUTS, table.embeddings.maxItems));
   const planned = planEmbeddings(request, principal, { table, health: health.view() }, call.seed);
   for (const key of planned.plan.permits) health.takePermit(key);
   for (const key of planned.plan.wanted) health.wanted(key);
@@ -44,7 +47,7 @@ export async function runEmbeddingLine(call: LineCall, tools: LineTools): Promis
   const admitted = await admitLine(limiter, subjects, demand, { onRedisLoss, deadlineAt });
   if ('waitMs' in admitted) return admitted;
   if ('error' in admitted) throw admitted.error;
-  const gate = providerGate({ limiter }, table, demand, deadlineAt);
+  const gate = providerGate({ limiter }, table, demand, deadlineAt, leavesTooLittle);
   const outcome = await runEmbeddings(
     { request, plan: planned.plan, deadlineAt, signal, observation, generationId, simulated: table.simulated },
     tools.embeddings,
@@ -68,7 +71,7 @@ export async function runEmbeddingLine(call: LineCall, tools: LineTools): Promis
   return { answer: { status: 200, body: withoutMetadata(body ?? Buffer.alloc(0)), usage } };
 }
 
-function withoutMetadata(body: Buffer): string {
+function withoutMetadata(body: Buffer): Buffer {
   const at = body.lastIndexOf(METADATA);
-  return at < 0 ? body.toString() : `${body.toString('utf8', 0, at)}}`;
+  return at < 0 ? body : Buffer.concat([body.subarray(0, at), END]);
 }

@@ -1,21 +1,24 @@
 import {
   type Batch,
+  type BatchStatus,
   type BatchStore,
   inputLines,
   isProblem,
   lineIds,
   readLine,
   type Shard,
+  type StoredLine,
   type Unrun,
   unrunLine,
 } from '@headgate/core/batches';
 import type { FileStore, FileUpload } from '@headgate/core/files';
 
-const ENDS = {
-  finalizing: 'completed',
-  cancelling: 'cancelled',
-  in_progress: 'expired',
-} as const;
+const UNRUN: Readonly<Record<'completed' | 'cancelled' | 'expired' | 'failed', Unrun>> = {
+  completed: 'batch_expired',
+  cancelled: 'batch_cancelled',
+  expired: 'batch_expired',
+  failed: 'batch_failed',
+};
 
 const NEWLINE = Buffer.from('\n');
 
@@ -29,23 +32,23 @@ export async function finalize(
   }: { readonly store: BatchStore; readonly files: FileStore; readonly longestLine: number },
 ): Promise<void> {
   const status = await store.seal(batch.id);
-  if (status === null || !Object.hasOwn(ENDS, status)) {
+  const end = endOf(status, batch);
+  if (end === null) {
     await store.forget(batch.id);
     return;
   }
-  const end = ENDS[status as keyof typeof ENDS];
   const output = new LazyFile(batch, files, 'output');
   const errors = new LazyFile(batch, files, 'error');
   try {
     for (const shard of await store.shards(batch.id)) {
-      const results = new Map(await store.results(batch.id, shard.number));
-      const unrun: Unrun = end === 'cancelled' ? 'batch_cancelled' : 'batch_expired';
-      if (results.size < shard.requests) {
-        for await (const [number, text] of unrunLines(batch, shard, files, longestLine, unrun)) {
-          if (!results.has(number)) results.set(number, { ok: false, text });
-        }
+      const done = await store.lines(batch.id, shard.number);
+      const unrun = done.length < shard.requests ? await unrunLines(batch, shard, files, longestLine, end, done) : [];
+      let at = 0;
+      for await (const { number, ok, line } of store.results(batch.id, shard.number, done)) {
+        for (let next = unrun[at]; next && next.number < number; next = unrun[++at]) await errors.line(next.line);
+        await (ok ? output : errors).line(line);
       }
-      for (const [, { ok, text }] of [...results].sort(([a], [b]) => a - b)) await (ok ? output : errors).line(text);
+      for (const { line } of unrun.slice(at)) await errors.line(line);
     }
     const ids = { outputFileId: await output.finish(), errorFileId: await errors.finish() };
     await store.end(batch.id, end, ids);
@@ -55,22 +58,36 @@ export async function finalize(
   }
 }
 
-async function* unrunLines(
+function endOf(status: BatchStatus | null, { problems }: Batch): keyof typeof UNRUN | null {
+  if (status === 'finalizing') return 'completed';
+  if (status === 'cancelling') return 'cancelled';
+  if (status === 'in_progress') return problems.length > 0 ? 'failed' : 'expired';
+  return null;
+}
+
+/** Lines of the error file for what has no result, in the order of the input. */
+async function unrunLines(
   { owner, inputFileId, endpoint }: Batch,
   shard: Shard,
   files: FileStore,
   longestLine: number,
-  why: Unrun,
-): AsyncGenerator<readonly [number, string]> {
+  end: keyof typeof UNRUN,
+  done: readonly number[],
+): Promise<readonly StoredLine[]> {
   // Without its input nobody can tell what was asked for.
-  if ((await files.get(owner, inputFileId)) === null) return;
+  if ((await files.get(owner, inputFileId)) === null) return [];
+  const known = new Set(done);
+  const found: StoredLine[] = [];
   const pieces = files.read(owner, inputFileId, { from: shard.from });
   for await (const { number, from, bytes } of inputLines(pieces, longestLine, shard)) {
-    if (from >= shard.to) return;
-    const request = bytes === null ? null : readLine(bytes, endpoint);
-    if (bytes === null || request === null || isProblem(request)) continue;
-    yield [number, unrunLine(lineIds(number, bytes), request.customId, why)];
+    if (from >= shard.to) break;
+    if (known.has(number) || bytes === null) continue;
+    const request = readLine(bytes, endpoint);
+    if (isProblem(request)) continue;
+    const line = Buffer.from(unrunLine(lineIds(number, bytes), request.customId, UNRUN[end]));
+    found.push({ number, ok: false, line });
   }
+  return found;
 }
 
 /** A file that is there only if something is written to it. */
@@ -86,7 +103,7 @@ class LazyFile {
     this.#kind = kind;
   }
 
-  async line(text: string): Promise<void> {
+  async line(line: Buffer): Promise<void> {
     const { id, owner, outputExpiresAfterS } = this.#batch;
     this.#upload ??= await this.#files.create({
       owner,
@@ -96,7 +113,8 @@ class LazyFile {
       // Whoever makes it, and however often: it is one file.
       id: `file-${id.slice('batch_'.length)}-${this.#kind}`,
     });
-    await this.#upload.write(Buffer.concat([Buffer.from(text), NEWLINE]));
+    await this.#upload.write(line);
+    await this.#upload.write(NEWLINE);
   }
 
   async finish(): Promise<string | null> {

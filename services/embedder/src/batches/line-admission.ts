@@ -1,5 +1,13 @@
 import type { GatewayError } from '@headgate/core/errors';
-import { type Admission, type Demand, type Gauge, isRefusal, type Limiter, type Subject } from '@headgate/core/limits';
+import {
+  type Admission,
+  type Demand,
+  type Gauge,
+  isRefusal,
+  type Limiter,
+  type LimitStatus,
+  type Subject,
+} from '@headgate/core/limits';
 
 /** Of every limit a batch leaves so much to those who wait for their answers. */
 const LEFT_TO_OTHERS = 0.1;
@@ -23,8 +31,7 @@ export async function admitLine(
   if (subjects.length === 0) return { admission: null };
   const outcome = await limiter.admit(subjects, demand, { ...options, queue: null });
   if (!isRefusal(outcome)) {
-    const { requests, tokens } = outcome.status;
-    if (!isShort(requests) && !isShort(tokens)) return { admission: outcome };
+    if (!leavesTooLittle(outcome.status, demand)) return { admission: outcome };
     outcome.release();
     return { waitMs: SOON_MS };
   }
@@ -33,7 +40,13 @@ export async function admitLine(
   return canWait ? { waitMs: Math.max(SOON_MS, error.retryAfterMs ?? 0) } : { error };
 }
 
-function isShort(gauge: Gauge | null): boolean {
+/** Whether those who wait for their answers would be left too little, if this is let in. */
+export const leavesTooLittle = ({ requests, tokens }: LimitStatus, demand: Demand): boolean =>
+  isShort(requests, 1) || isShort(tokens, demand.tokens);
+
+function isShort(gauge: Gauge | null, own: number): boolean {
   if (gauge === null || gauge.resetMs > MINUTE_MS) return false;
-  return gauge.remaining < Math.floor(gauge.limit * LEFT_TO_OTHERS);
+  const { limit, remaining } = gauge;
+  // What needs nearly all of a limit has its turn when hardly anybody else uses it, and not never.
+  return remaining < Math.floor(Math.min(limit * LEFT_TO_OTHERS, (limit - own) / 2));
 }

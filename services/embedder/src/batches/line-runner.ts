@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Batch, BatchEndpoint } from '@headgate/core/batches';
+import { type Batch, type BatchEndpoint, countInputs, type LineRequest } from '@headgate/core/batches';
 import { InlineRunner } from '@headgate/core/embeddings';
 import { GatewayError, toGatewayError } from '@headgate/core/errors';
 import { Principal, type PrincipalFacts } from '@headgate/core/identity';
@@ -12,10 +12,16 @@ import { CHAT_LINE_ROUTE, runChatLine } from './chat-line.ts';
 import { EMBEDDING_LINE_ROUTE, runEmbeddingLine } from './embedding-line.ts';
 import { errorAnswer, type LineCall, type LineTools } from './line-tools.ts';
 import type { LineOutcome, RunLine } from './shard-run.ts';
+import { WeightedSlots } from './weighted-slots.ts';
 
 /** Tries of one request before its error is its result; each goes through all endpoints of its plan. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 500;
+/** Of vectors that are made at one time, some 20 bytes each and held several times over: memory stays bounded, whatever is asked for. */
+const MOST_NUMBERS = 6_000_000;
+/** What a vector has where nothing is said. */
+const USUAL_DIMENSIONS = 3_072;
+const EMBEDDINGS: BatchEndpoint = '/v1/embeddings';
 /** The process has no configuration yet. */
 const NOT_READY_MS = 1_000;
 
@@ -29,6 +35,7 @@ const RUNS: Readonly<
 /** Runs requests of batches as those of their owners: what these may do, and what limits they have, is asked anew each time. */
 export class LineRunner {
   readonly #tools: LineTools;
+  readonly #answers = new WeightedSlots(MOST_NUMBERS);
 
   constructor(parts: EmbedderParts) {
     this.#tools = {
@@ -43,15 +50,29 @@ export class LineRunner {
   runnerOf(batch: Batch, facts: string | null): RunLine | null {
     const { feed } = this.#tools.parts;
     if (feed.current() !== null && this.#principal(batch, facts) === null) return null;
-    return async ({ body }, requestId, signal) => {
-      const text = JSON.stringify(body);
-      for (let tries = 1; ; tries++) {
-        const outcome = await this.#try(batch, facts, text, requestId, signal);
-        const failed = 'answer' in outcome && outcome.answer.status >= 500;
-        if (!failed || tries >= TRIES || signal.aborted) return outcome;
-        await delay(FIRST_PAUSE_MS * 2 ** tries * (0.5 + Math.random()), null, { signal }).catch(() => undefined);
+    return async (request, requestId, signal, keep) => {
+      const leave = await this.#answers.take(batch.endpoint === EMBEDDINGS ? numbersOf(request) : 0, signal);
+      try {
+        return await keep(await this.#run(batch, facts, request.json, requestId, signal));
+      } finally {
+        leave();
       }
     };
+  }
+
+  async #run(
+    batch: Batch,
+    facts: string | null,
+    body: Buffer,
+    requestId: string,
+    signal: AbortSignal,
+  ): Promise<LineOutcome> {
+    for (let tries = 1; ; tries++) {
+      const outcome = await this.#try(batch, facts, body, requestId, signal);
+      const failed = 'answer' in outcome && outcome.answer.status >= 500;
+      if (!failed || tries >= TRIES || signal.aborted) return outcome;
+      await delay(FIRST_PAUSE_MS * 2 ** tries * (0.5 + Math.random()), null, { signal }).catch(() => undefined);
+    }
   }
 
   #principal({ owner }: Batch, facts: string | null): Principal | null {
@@ -63,7 +84,7 @@ export class LineRunner {
   async #try(
     batch: Batch,
     facts: string | null,
-    body: string,
+    body: Buffer,
     requestId: string,
     signal: AbortSignal,
   ): Promise<LineOutcome> {
@@ -108,6 +129,11 @@ export class LineRunner {
       return { answer: errorAnswer(error) };
     }
   }
+}
+
+function numbersOf({ body }: LineRequest): number {
+  const { dimensions } = body;
+  return countInputs(body) * (typeof dimensions === 'number' && dimensions >= 1 ? dimensions : USUAL_DIMENSIONS);
 }
 
 const notRun = ({ name }: Principal, error: GatewayError | null): RequestEnd => ({

@@ -21,7 +21,7 @@ export interface LineCall {
   readonly principal: Principal;
   readonly table: RoutingTable;
   /** JSON text. */
-  readonly body: string;
+  readonly body: Buffer;
   readonly requestId: string;
   readonly generationId: string;
   readonly observation: RequestObservation;

@@ -6,6 +6,7 @@ import {
   inputLines,
   isProblem,
   type LineAnswer,
+  type LineIds,
   type LineRequest,
   lineIds,
   readLine,
@@ -18,8 +19,16 @@ const CHECK_MS = 1_000;
 /** How a request went: it has its answer, or is to be tried again when so much time has passed. */
 export type LineOutcome = { readonly answer: LineAnswer } | { readonly waitMs: number };
 
-/** Runs one request of a batch as if its owner had sent it; rejects only when `signal` ends it. */
-export type RunLine = (request: LineRequest, requestId: string, signal: AbortSignal) => Promise<LineOutcome>;
+/**
+ * Runs one request of a batch as if its owner had sent it, and hands its outcome to `keep`: until that is done the answer is in
+ * memory. Rejects when `signal` ends it, or with what `keep` rejects with.
+ */
+export type RunLine = (
+  request: LineRequest,
+  requestId: string,
+  signal: AbortSignal,
+  keep: (outcome: LineOutcome) => Promise<void>,
+) => Promise<void>;
 
 export interface ShardRunOptions {
   readonly store: BatchStore;
@@ -36,6 +45,8 @@ export interface ShardRunOptions {
   readonly signal: AbortSignal;
 }
 
+type KnownRequest = LineRequest & { readonly ids: LineIds };
+
 /** `last`: no line of the batch is left. `waitMs`: some have to wait; 0: none. */
 export interface ShardOutcome {
   readonly last: boolean;
@@ -49,6 +60,8 @@ export class ShardRun {
   readonly #signal: AbortSignal;
   #last = false;
   #waitMs = 0;
+  /** Models whose requests have to wait. */
+  readonly #full = new Set<string>();
 
   constructor(options: ShardRunOptions) {
     this.#options = options;
@@ -79,34 +92,45 @@ export class ShardRun {
     for await (const line of lines) {
       if (line.from >= shard.to || this.#signal.aborted || failed !== null) break;
       if (claim.done.has(line.number)) continue;
-      const running = this.#line(line)
+      const request = this.#read(line);
+      // What has to wait says so for those of its kind, and holds up no others.
+      if (this.#full.has(request.model)) continue;
+      const running = this.#line(line, request)
         .catch((error: unknown) => {
           failed ??= error;
         })
         .finally(() => underWay.delete(running));
       underWay.add(running);
       if (underWay.size >= concurrency) await Promise.race(underWay);
-      // What has to wait says so for those behind it, too.
-      if (this.#waitMs > 0) break;
     }
     await Promise.all(underWay);
     if (failed !== null && !this.#signal.aborted) throw failed;
     return { last: this.#last, waitMs: this.#waitMs };
   }
 
-  async #line({ number, bytes }: InputLine): Promise<void> {
-    const { store, batch, shard, claim, run } = this.#options;
+  /** The bytes of a line are gone when the next one is read. */
+  #read({ number, bytes }: InputLine): KnownRequest {
+    const { batch } = this.#options;
     const request = bytes === null ? null : readLine(bytes, batch.endpoint);
     if (bytes === null || request === null || isProblem(request)) {
       throw new Error(`line ${number} of ${batch.id} was valid, and is not any more`);
     }
-    const ids = lineIds(number, bytes);
-    const outcome = await run(request, ids.requestId, this.#signal);
+    return { ...request, ids: lineIds(number, bytes) };
+  }
+
+  async #line({ number }: InputLine, request: KnownRequest): Promise<void> {
+    const { run } = this.#options;
+    await run(request, request.ids.requestId, this.#signal, (outcome) => this.#keep(number, request, outcome));
+  }
+
+  async #keep(number: number, { model, customId, ids }: KnownRequest, outcome: LineOutcome): Promise<void> {
+    const { store, batch, shard, claim } = this.#options;
     if ('waitMs' in outcome) {
-      this.#waitMs = Math.max(this.#waitMs, outcome.waitMs);
+      this.#waitMs = this.#waitMs === 0 ? outcome.waitMs : Math.min(this.#waitMs, outcome.waitMs);
+      this.#full.add(model);
       return;
     }
-    const result = answeredLine(ids, request.customId, outcome.answer);
+    const result = answeredLine(ids, customId, outcome.answer);
     const { commit, status } = await store.commit(batch.id, shard.number, claim, number, result);
     if (commit === 'last') this.#last = true;
     // Another worker has the shard, or nothing more is to be begun: the batch is cancelled, or is over.

@@ -41,7 +41,7 @@ export function createBatch(exchange: Exchange, gateway: Gateway, req: HttpReque
 function receive(exchange: Exchange): Promise<Uint8Array> {
   const received = new Promise<Uint8Array>((resolve, reject) => {
     collectBody(exchange, LARGEST_BODY, (body, error) => {
-      if (body === null) return reject(error);
+      if (body === null) return reject(error?.type === 'request_too_large' ? tooLarge() : error);
       resolve(Uint8Array.prototype.slice.call(body.store, body.start, body.end));
       releaseBody(body);
     });
@@ -152,6 +152,15 @@ function readLimit(text: string | undefined): number {
   });
 }
 
+const tooLarge = (): GatewayError =>
+  new GatewayError(
+    'request_too_large',
+    `A batch is made by at most ${LARGEST_BODY} bytes; its requests stand in a file.`,
+    {
+      code: 'request_too_large',
+    },
+  );
+
 const inputNotFound = (id: string): GatewayError => {
   const { message, code } = fileNotFound(id);
   return new GatewayError('invalid_request_error', message, { param: 'input_file_id', code });
@@ -168,6 +177,8 @@ const cannotCancel = ({ id, status }: Batch): GatewayError =>
     status: 409,
     param: 'id',
     code: 'batch_not_cancellable',
+    // SDKs send a 409 again.
+    shouldRetry: false,
   });
 
 const unavailable = (cause: unknown): GatewayError =>

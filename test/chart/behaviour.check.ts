@@ -191,3 +191,62 @@ test('a network policy for every pod that serves, and the way to metadata servic
     }
   }
 });
+
+test('a variable that is given again stands there once, with the last value', async () => {
+  const again = (name: string, value: string, at: string) => [`${at}.name=${name}`, `${at}.value=${value}`];
+  const manifests = await render(newest(), {
+    values: 'default',
+    set: [
+      ...again('HEADGATE_LOG_LEVEL', 'debug', 'extraEnv[0]'),
+      ...again('NODE_OPTIONS', '--for-all', 'extraEnv[1]'),
+      ...again('NODE_OPTIONS', '--for-ingress', 'ingress.extraEnv[0]'),
+    ],
+  });
+  for (const [component, options] of [
+    ['ingress', '--for-ingress'],
+    ['control', '--for-all'],
+    ['embedder', '--for-all'],
+  ] as const) {
+    const { env = [] } = container(manifests, component);
+    assert.equal(new Set(env.map(({ name }) => name)).size, env.length, component);
+    const value = (name: string) => env.find((one) => one.name === name)?.value;
+    assert.deepEqual([value('HEADGATE_LOG_LEVEL'), value('NODE_OPTIONS')], ['debug', options], component);
+  }
+});
+
+test('pods that are all to go before new ones come have no rolling update', async () => {
+  const set = ['ingress', 'control', 'embedder'].map((component) => `${component}.strategy.type=Recreate`);
+  const manifests = await render(newest(), { values: 'default', set });
+  for (const { kind, metadata, spec } of manifests) {
+    if (kind !== 'Deployment' || metadata.name.endsWith('-simulator')) continue;
+    assert.deepEqual((spec as { strategy: object }).strategy, { type: 'Recreate' }, metadata.name);
+  }
+});
+
+test('long names that begin alike do not meet', async () => {
+  const namesOf = async (fullname: string) =>
+    (await render(newest(), { values: 'default', set: [`fullnameOverride=${fullname}`] })).map(
+      ({ kind, metadata }) => `${kind} ${metadata.name}`,
+    );
+  const [one, two] = await Promise.all(
+    ['one', 'two'].map((end) => namesOf(`headgate-customer-facing-production-eu-west-${end}`)),
+  );
+  assert.ok(one && two);
+  assert.deepEqual(
+    one.filter((name) => two.includes(name)),
+    [],
+  );
+});
+
+test('what costs money is asked by no test of a release', async () => {
+  const modelOf = async (set: readonly string[]) =>
+    container(await render(newest(), { values: 'default', set }), 'test').env?.find(({ name }) => name === 'MODEL');
+  assert.ok(await modelOf([]));
+  for (const set of [
+    ['providerKeys.existingSecrets={a}', 'demo.enabled=true'],
+    ['extraEnvFrom[0].secretRef.name=a'],
+    ['config.models[0].id=a/b', 'config.models[0].endpoints[0].provider=openai'],
+  ]) {
+    assert.equal(await modelOf(set), undefined, String(set));
+  }
+});

@@ -44,6 +44,16 @@ const REFUSED: readonly (readonly [RenderOptions, RegExp])[] = [
     },
     /embedder\.keda\.redis\.addresses/,
   ],
+  [
+    {
+      set: [
+        ...['embedder.keda.enabled=true', 'embedder.keda.providers={openai}'],
+        ...['redis.mode=external', 'redis.external.url=redis://u:p@host:6379'],
+      ],
+    },
+    /embedder\.keda\.redis\.passwordSecret/,
+  ],
+  [{ set: ['embedder.autoscaling.targetCPUUtilizationPercentage=0'] }, /targetCPUUtilizationPercentage/],
   [{ set: ['expose.httpRoute.enabled=true'] }, /parentRefs/],
   [{ set: ['metrics.serviceMonitor.enabled=true', 'metrics.podMonitor.enabled=true'] }, /twice/],
   [{ set: ['metrics.serviceMonitor.enabled=true'], operator: false }, /needs the Prometheus Operator/],

@@ -107,12 +107,17 @@ export function referenceFaults(manifests: readonly Manifest[], values: string):
         }
       }
     } else if (manifest.kind === 'ServiceMonitor') {
-      const { selector, endpoints } = spec as { selector: { matchLabels: Labels }; endpoints: { port: string }[] };
+      const { selector, endpoints } = spec as {
+        selector: { matchLabels: Labels };
+        endpoints: { port: string; honorLabels?: boolean }[];
+      };
       const services = manifests.filter(
         (one) => one.kind === 'Service' && selects(selector.matchLabels, one.metadata.labels ?? {}),
       );
       if (services.length !== 1) faults.push(`${who} selects ${services.length} Services`);
-      for (const { port } of endpoints) {
+      for (const { port, honorLabels } of endpoints) {
+        // Rules and dashboards ask for our own label "service", and the operator has one of that name.
+        if (honorLabels !== true) faults.push(`${who} puts its own labels over ours`);
         const there = services.some((one) => (one.spec as ServiceSpec).ports.some(({ name }) => name === port));
         if (!there) faults.push(`${who} scrapes port ${port}, which is not there`);
       }

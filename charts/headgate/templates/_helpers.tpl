@@ -1,21 +1,26 @@
 {{- define "headgate.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- default .Chart.Name .Values.nameOverride | toString | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "headgate.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- include "headgate.short" (toString .Values.fullnameOverride) }}
 {{- else if contains (include "headgate.name" .) .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- include "headgate.short" .Release.Name }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name (include "headgate.name" .) | trunc 40 | trimSuffix "-" }}
+{{- include "headgate.short" (printf "%s-%s" .Release.Name (include "headgate.name" .)) }}
 {{- end }}
+{{- end }}
+
+{{/* 40 characters at most; of a longer name the end tells it from others that begin alike. */}}
+{{- define "headgate.short" -}}
+{{- if gt (len .) 40 }}{{ printf "%s-%s" (trunc 31 . | trimSuffix "-") (sha256sum . | trunc 8) }}{{ else }}{{ trimSuffix "-" . }}{{ end }}
 {{- end }}
 
 {{- define "headgate.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-app.kubernetes.io/name: {{ include "headgate.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "headgate.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: headgate
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -24,16 +29,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* Call with (list $ "component"). */}}
 {{- define "headgate.selector" -}}
 {{- $ := index . 0 -}}
-app.kubernetes.io/name: {{ include "headgate.name" $ }}
-app.kubernetes.io/instance: {{ $.Release.Name }}
+app.kubernetes.io/name: {{ include "headgate.name" $ | quote }}
+app.kubernetes.io/instance: {{ $.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
 {{/* metadata of an object: (list $ "component" "name"). */}}
 {{- define "headgate.metadata" -}}
 {{- $ := index . 0 -}}
-name: {{ index . 2 }}
-namespace: {{ $.Release.Namespace }}
+name: {{ index . 2 | quote }}
+namespace: {{ $.Release.Namespace | quote }}
 labels:
   {{- include "headgate.labels" $ | nindent 2 }}
   app.kubernetes.io/component: {{ index . 1 }}
@@ -43,7 +48,7 @@ labels:
 {{- define "headgate.imageOf" -}}
 {{- $ := index . 0 -}}
 {{- $image := index . 1 -}}
-{{- $registry := $.Values.global.imageRegistry | default $image.registry -}}
+{{- $registry := $.Values.global.imageRegistry | default $image.registry | default "" -}}
 {{- $name := ternary (printf "%s/%s" $registry $image.repository) $image.repository (ne $registry "") -}}
 {{- if $image.digest }}{{ printf "%s@%s" $name $image.digest }}{{ else }}{{ printf "%s:%s" $name ($image.tag | default $.Chart.AppVersion | toString) }}{{ end -}}
 {{- end }}
@@ -65,6 +70,31 @@ labels:
 {{- if eq (toString .Values.demo.enabled) "auto" }}
 {{- if not (or .Values.providerKeys.values .Values.providerKeys.existingSecrets .Values.config.providers .Values.existingConfigMap) }}true{{ end }}
 {{- else if .Values.demo.enabled }}true{{ end }}
+{{- end }}
+
+{{/* "true" where nobody but the simulator can answer, as far as the values tell. */}}
+{{- define "headgate.onlyDemo" -}}
+{{- if eq (include "headgate.demo" .) "true" }}
+{{- if not (or .Values.providerKeys.values .Values.providerKeys.existingSecrets .Values.config.providers .Values.config.models .Values.existingConfigMap .Values.extraEnv .Values.extraEnvFrom .Values.control.extraEnv) }}true{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* Of variables as YAML text: where a name is given twice the last value counts, and stands in the first place. */}}
+{{- define "headgate.uniqueEnv" -}}
+{{- $given := fromYamlArray . }}
+{{- $last := dict }}
+{{- range $given }}{{ $_ := set $last .name . }}{{ end }}
+{{- $seen := dict }}
+{{- $all := list }}
+{{- range $given }}
+{{- if not (hasKey $seen .name) }}{{ $_ := set $seen .name true }}{{ $all = append $all (get $last .name) }}{{ end }}
+{{- end }}
+{{- toYaml $all }}
+{{- end }}
+
+{{/* How pods are replaced: the defaults of a rolling update are none of Recreate. */}}
+{{- define "headgate.strategy" -}}
+{{- toYaml (ternary (omit . "rollingUpdate") . (eq (toString .type) "Recreate")) }}
 {{- end }}
 
 {{/* What both the pod and the process take at most: preStop, the pause inside, the drain, and giving leases and usage back. */}}
@@ -92,7 +122,7 @@ labels:
 
 {{/* (list name key), or (list name key "optional") */}}
 {{- define "headgate.fromSecret" -}}
-valueFrom: {secretKeyRef: {name: {{ index . 0 }}, key: {{ index . 1 }}{{ if gt (len .) 2 }}, optional: true{{ end }}}}
+valueFrom: {secretKeyRef: {name: {{ index . 0 | quote }}, key: {{ index . 1 | quote }}{{ if gt (len .) 2 }}, optional: true{{ end }}}}
 {{- end }}
 
 {{/* NODE_OPTIONS: the heap grows to a part of the limit, so that Node collects before the kernel kills: (list $ settings processes). */}}
@@ -286,7 +316,9 @@ initContainers:
 {{- range $probe := list "startup" "readiness" "liveness" }}
 {{ $probe }}Probe:
   httpGet: {path: /health/{{ ternary "ready" "live" (eq $probe "readiness") }}, port: {{ $port }}}
-  {{- toYaml (get (index $ 1) $probe) | nindent 2 }}
+  {{- with get (index $ 1) $probe }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 

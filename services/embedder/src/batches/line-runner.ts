@@ -32,6 +32,16 @@ const RUNS: Readonly<
   '/v1/embeddings': [EMBEDDING_LINE_ROUTE, runEmbeddingLine],
 };
 
+/** One request, and for whom it is run. */
+interface Asked {
+  readonly batch: Batch;
+  /** Of an owner that stands in no table. */
+  readonly facts: string | null;
+  readonly body: Buffer;
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+}
+
 /** Runs requests of batches as those of their owners: what these may do, and what limits they have, is asked anew each time. */
 export class LineRunner {
   readonly #tools: LineTools;
@@ -53,22 +63,17 @@ export class LineRunner {
     return async (request, requestId, signal, keep) => {
       const leave = await this.#answers.take(batch.endpoint === EMBEDDINGS ? numbersOf(request) : 0, signal);
       try {
-        return await keep(await this.#run(batch, facts, request.json, requestId, signal));
+        return await keep(await this.#run({ batch, facts, body: request.json, requestId, signal }));
       } finally {
         leave();
       }
     };
   }
 
-  async #run(
-    batch: Batch,
-    facts: string | null,
-    body: Buffer,
-    requestId: string,
-    signal: AbortSignal,
-  ): Promise<LineOutcome> {
+  async #run(asked: Asked): Promise<LineOutcome> {
+    const { signal } = asked;
     for (let tries = 1; ; tries++) {
-      const outcome = await this.#try(batch, facts, body, requestId, signal);
+      const outcome = await this.#try(asked);
       const failed = 'answer' in outcome && outcome.answer.status >= 500;
       if (!failed || tries >= TRIES || signal.aborted) return outcome;
       await delay(FIRST_PAUSE_MS * 2 ** tries * (0.5 + Math.random()), null, { signal }).catch(() => undefined);
@@ -81,13 +86,7 @@ export class LineRunner {
     return found?.ok ? found.principal : null;
   }
 
-  async #try(
-    batch: Batch,
-    facts: string | null,
-    body: Buffer,
-    requestId: string,
-    signal: AbortSignal,
-  ): Promise<LineOutcome> {
+  async #try({ batch, facts, body, requestId, signal }: Asked): Promise<LineOutcome> {
     const { feed, telemetry } = this.#tools.parts;
     const current = feed.current();
     const principal = this.#principal(batch, facts);
